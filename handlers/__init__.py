@@ -1,0 +1,1 @@
+"""Processing and authentication of Tradecloud's webhooks, by hand."""

@@ -1,0 +1,1 @@
+"""The machine around the handlers: server, reception, inbox, command line."""

@@ -1,0 +1,70 @@
+"""The outermost stage: every request gets an answer of the table in `problems.py`, whatever happens inside."""
+
+from __future__ import annotations
+
+import logging
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from handlers.interface import NotAllowedError, NotAuthenticatedError
+from service import problems
+from service.body import SenderGoneError
+from service.inbox.interface import InboxUnavailableError
+from service.maintenance import Maintenance
+from service.problems import Answer, UnavailableError
+
+log = logging.getLogger(__name__)
+
+
+class Answering:
+    """Wraps the routed application."""
+
+    def __init__(self, app: ASGIApp, maintenance: Maintenance, retry_after: int) -> None:
+        self._app = app
+        self._maintenance = maintenance
+        self._retry_after = retry_after
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def sending(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            if scope["method"] == "POST" and self._maintenance.on:
+                raise UnavailableError("Maintenance.")
+            await self._app(scope, receive, sending)
+        except SenderGoneError:
+            log.info("action=sender_gone")
+        except Exception as error:
+            if started:
+                raise
+            await self._answer(error).send(send)
+
+    def _answer(self, error: Exception) -> Answer:
+        match error:
+            case NotAuthenticatedError():
+                return problems.not_authenticated(error.challenges)
+            case NotAllowedError():
+                return problems.not_allowed()
+            case UnavailableError():
+                log.warning("action=unavailable reason=%s", error)
+                return problems.unavailable(error.public, self._retry_after)
+            case InboxUnavailableError():
+                log.error("action=unavailable reason=%s", error)
+                return problems.unavailable("The event cannot be stored now.", self._retry_after)
+            case HTTPException(status_code=404):
+                return problems.not_found()
+            case HTTPException(status_code=405):
+                return problems.wrong_method((error.headers or {}).get("Allow", "POST"))
+            case _:
+                # A fault outside the reception: no body is kept, so the sender has to come again.
+                log.error("action=fault_before_reception", exc_info=error)
+                return problems.unavailable("The service failed before it read the body.", self._retry_after)

@@ -1,0 +1,141 @@
+"""The composition root: settings in, a running application out. The only place where the parts meet."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from handlers.auth import BasicUser, BearerToken, Credentials
+from handlers.interface import Endpoint, NotAuthenticatedError
+from handlers.orders import receive_order_event
+from handlers.shipments import receive_shipment_event
+from service.answering import Answering
+from service.body import Memory
+from service.contract import health_contract, webhook_contracts
+from service.health import Health
+from service.inbox.interface import Inbox
+from service.inbox.local import LocalInbox
+from service.inbox.transaction import QuarantineBudget
+from service.logins import LoginCounter
+from service.maintenance import Maintenance
+from service.problems import Answer
+from service.reception import Admission, Handler, Reception
+from service.routing import ContractMismatchError, Operation, assemble, credential_of
+from service.settings import Settings
+
+#: operationId of the contract -> the handler that processes its events.
+HANDLERS: dict[str, Handler] = {
+    "receiveOrderEvent": receive_order_event,
+    "receiveShipmentEvent": receive_shipment_event,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """What the server needs to run."""
+
+    asgi: ASGIApp
+    drain: Callable[[], None]
+    """Closes the door: what is inside is finished, what comes now is answered 503."""
+
+
+def build(settings: Settings) -> Application:
+    """Put the service together.
+
+    Raises:
+        ContractMismatchError: contracts and handlers do not belong together.
+    """
+    inbox = open_inbox(settings)
+    maintenance = Maintenance(settings.inbox.path.parent)
+    admission = Admission(Memory(settings.server.max_inflight_bytes), settings.server.max_waiting)
+    credentials = credentials_in(settings)
+    logins = LoginCounter(inbox)
+    health = Health(inbox, admission, maintenance)
+
+    operations: dict[str, Operation] = {"live": _answering(health.live), "ready": _answering(health.ready)}
+    endpoints: dict[str, Endpoint] = {}
+    contracts = webhook_contracts()
+    for contract in contracts:
+        for operation_id, endpoint in contract.endpoints():
+            endpoints[operation_id] = endpoint
+            if handler := HANDLERS.get(operation_id):
+                operations[operation_id] = _receiving(
+                    Reception(
+                        endpoint,
+                        contract,
+                        handler,
+                        inbox=inbox,
+                        admission=admission,
+                        max_body_bytes=settings.server.max_body_bytes,
+                    )
+                )
+    if unused := sorted(HANDLERS.keys() - operations.keys()):
+        raise ContractMismatchError(f"no contract has the operation {', '.join(unused)} of that handler")
+
+    def identify(authorization: Sequence[bytes], operation_id: str) -> str:
+        endpoint = endpoints[operation_id]
+        try:
+            return credentials.identify(authorization, endpoint)
+        except NotAuthenticatedError as error:
+            if error.rejected:
+                logins.rejected(error.rejected, endpoint)
+            raise
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: object) -> AsyncIterator[None]:
+        await inbox.start()
+        reporting = asyncio.create_task(logins.report_regularly())
+        try:
+            yield
+        finally:
+            reporting.cancel()
+            await logins.report()
+            await inbox.stop()
+
+    routed = assemble([*contracts, health_contract()], operations, identify, lifespan)
+    return Application(
+        Answering(routed, maintenance, settings.server.retry_after), drain=admission.close_the_door
+    )
+
+
+def open_inbox(settings: Settings) -> Inbox:
+    """The inbox that the settings name; not started."""
+    return LocalInbox(
+        settings.inbox.path,
+        budget=QuarantineBudget(settings.inbox.quarantine_max_bytes, settings.inbox.quarantine_max_bodies),
+        wal_max_bytes=settings.inbox.wal_max_bytes,
+        busy_timeout=settings.inbox.busy_timeout,
+        commit_timeout=settings.inbox.commit_timeout,
+    )
+
+
+def credentials_in(settings: Settings) -> Credentials:
+    """The credentials that the settings put in force."""
+    return Credentials(
+        [
+            BasicUser(name, user.username, user.secret(), frozenset(user.endpoints))
+            for name, user in settings.auth.basic.items()
+        ],
+        [
+            BearerToken(name, token.secret(), frozenset(token.endpoints))
+            for name, token in settings.auth.bearer.items()
+        ],
+    )
+
+
+def _answering(function: Callable[[], Awaitable[Answer]]) -> Operation:
+    async def operation(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await (await function()).send(send)
+
+    return operation
+
+
+def _receiving(reception: Reception) -> Operation:
+    async def operation(scope: Scope, receive: Receive, send: Send) -> None:
+        await reception(scope, receive, send, credential_of(scope))
+
+    return operation

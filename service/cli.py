@@ -1,0 +1,182 @@
+"""The command `webhooks`: what an operator can do. A user's mistake is one line, never a stack trace."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from handlers.interface import Endpoint
+from service.console.events import event_json, event_text, events_json, events_table
+from service.console.text import table
+from service.inbox.interface import InboxUnavailableError, State
+from service.inbox.reader import EventFilter, InboxReader, NoSuchEventError
+from service.maintenance import Maintenance
+from service.serve import ServeError, serve_development, serve_production
+from service.settings import Settings, SettingsError, effective, load
+
+app = typer.Typer(
+    name="webhooks",
+    help="Receives the webhooks of Tradecloud One and keeps every event.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+events = typer.Typer(help="Look at what was received.", no_args_is_help=True)
+app.add_typer(events, name="events")
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="Settings file; else WEBHOOKS_CONFIG, else ./webhooks.toml.", show_default=False),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+#: `--since 2h`: a number and one of these.
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+class Switch(StrEnum):
+    """What `maintenance` takes."""
+
+    ON = "on"
+    OFF = "off"
+    STATUS = "status"
+
+
+def main() -> None:
+    """Entry point of the command."""
+    with _one_line_errors():
+        app()
+
+
+@app.command()
+def serve(
+    config: ConfigOption = None,
+    dev: Annotated[
+        bool,
+        typer.Option("--dev", help="For a first try: loopback only, own certificate and credentials in .webhooks-dev/."),
+    ] = False,
+) -> None:
+    """Receive webhooks until SIGTERM or Ctrl+C."""
+    raise typer.Exit(serve_development(config) if dev else serve_production(config))
+
+
+@app.command("config")
+def show_config(config: ConfigOption = None) -> None:
+    """Print the settings in force, secrets masked."""
+    settings = _settings(config)
+    typer.echo(f"# from {settings.source or 'defaults and environment; no settings file'}")
+    for key, value in effective(settings):
+        typer.echo(f"{key} = {value}")
+
+
+@app.command()
+def maintenance(switch: Switch, config: ConfigOption = None) -> None:
+    """While it is on, every delivery is answered 503: Tradecloud waits and sends it again."""
+    marker = Maintenance(_settings(config).inbox.path.parent)
+    if switch is not Switch.STATUS:
+        marker.switch(on=switch is Switch.ON)
+    typer.echo(f"maintenance is {'on: every POST is answered 503' if marker.on else 'off'}")
+
+
+@app.command()
+def credentials(config: ConfigOption = None) -> None:
+    """List the credentials in force, and wrong passwords that came for their users."""
+    settings = _settings(config)
+    rejected = {
+        (row["credential"], row["endpoint"]): row
+        for row in InboxReader(settings.inbox.path).rejected_logins()
+    }
+    rows = []
+    for scheme, named in (("basic", settings.auth.basic), ("bearer", settings.auth.bearer)):
+        for name, credential in named.items():
+            for endpoint in credential.endpoints:
+                row = rejected.get((name, str(endpoint)))
+                rows.append([name, scheme, endpoint, row["count"] if row else 0, row["last_at"] if row else ""])
+    typer.echo(table(["NAME", "SCHEME", "ENDPOINT", "REJECTED", "LAST REJECTED"], rows))
+
+
+@events.command("list")
+def list_events(
+    state: Annotated[State | None, typer.Option(help="Where the event stands.")] = None,
+    endpoint: Annotated[Endpoint | None, typer.Option(help="Where it came in.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Payload kind, such as orderEvent or shipment.")] = None,
+    event: Annotated[str | None, typer.Option(help="Event name, such as OrderIssuedByBuyer.")] = None,
+    purchase_order: Annotated[str | None, typer.Option(help="Purchase order number.")] = None,
+    since: Annotated[str | None, typer.Option(help="Received at or after: 2026-11-23, 2026-11-23T08:00Z, 2h, 7d.")] = None,
+    until: Annotated[str | None, typer.Option(help="Received before; as --since.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most this many.")] = 50,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """List the newest events, newest first."""
+    wanted = EventFilter(
+        state=state,
+        endpoint=endpoint,
+        kind=kind,
+        event_name=event,
+        purchase_order_number=purchase_order,
+        since=_moment("--since", since),
+        until=_moment("--until", until),
+        limit=limit,
+    )
+    rows = InboxReader(_settings(config).inbox.path).events(wanted)
+    typer.echo(events_json(rows) if as_json else events_table(rows))
+
+
+@events.command("show")
+def show_event(
+    id: Annotated[str, typer.Argument(help="The event's id, or enough of its beginning.")],
+    raw: Annotated[bool, typer.Option("--raw", help="Print the body, byte for byte as received.")] = False,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Show one event, or with --raw its body."""
+    reader = InboxReader(_settings(config).inbox.path)
+    row = reader.event(id)
+    if raw:
+        sys.stdout.buffer.write(reader.body(row["id"]))
+        sys.stdout.buffer.flush()
+    else:
+        typer.echo(event_json(row) if as_json else event_text(row))
+
+
+def _settings(config: Path | None) -> Settings:
+    return load(config, development_fallback=True)
+
+
+def _moment(option: str, text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    if match := re.fullmatch(r"(\d+)([smhd])", text):
+        return datetime.now(UTC) - timedelta(**{_UNITS[match[2]]: int(match[1])})
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{option}: {text!r} is neither a time such as 2026-11-23 or 2026-11-23T08:00Z nor a span such as 2h"
+        ) from None
+    # A time without zone is the operator's own.
+    return moment.astimezone(UTC)
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    try:
+        yield
+    except (SettingsError, ServeError, InboxUnavailableError, NoSuchEventError) as error:
+        for line in str(error).splitlines():
+            print(f"webhooks: {line}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"webhooks: {where}{error.strerror or error}", file=sys.stderr)
+        sys.exit(1)

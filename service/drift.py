@@ -1,0 +1,110 @@
+"""What goes beyond the documented contract: unknown members and values, longer lists, texts that are no dates.
+
+All of it is accepted and kept. It is counted with the event, because it is the first sign that the platform has
+moved on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from typing import Any
+
+import jsonschema_rs
+
+from handlers.interface import JsonObject, JsonValue
+from service.contract import Contract, documented_schema
+from service.json_body import pointer_to
+
+#: Different kinds of drift that are kept with one event; what goes beyond is only counted.
+MAX_KEPT = 100
+#: Longest part of a foreign name or value that is kept.
+MAX_TEXT = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """All that goes beyond the contract in one body."""
+
+    count: int
+    items: tuple[Mapping[str, JsonValue], ...]
+    """Kind, place (JSON pointer with `*` for positions in lists), detail, and how often, most frequent first."""
+
+
+class DriftFinder:
+    """Compiled once for each endpoint."""
+
+    def __init__(self, contract: Contract) -> None:
+        self._validator = jsonschema_rs.Draft202012Validator(
+            documented_schema(contract), validate_formats=True, formats=_FORMATS
+        )
+
+    def find(self, body: JsonObject, *, payload_kind: str | None, replaced: int) -> Drift:
+        """Everything in a valid body that the contract does not know.
+
+        `payload_kind` is what the handler recognised; `replaced` counts the characters that cannot be stored.
+        """
+        counts: Counter[tuple[str, str, str]] = Counter()
+        if not self._validator.is_valid(body):
+            for error in self._validator.iter_errors(body):
+                counts.update(_items(error))
+        if payload_kind is None:
+            counts["no known payload", "", "none of the payload members that the contract knows"] += 1
+        if replaced:
+            counts["unstorable character", "", "NUL or lone surrogate, replaced by U+FFFD"] += replaced
+        kept = tuple(
+            {"kind": kind, "place": place, "detail": detail, "count": count}
+            for (kind, place, detail), count in counts.most_common(MAX_KEPT)
+        )
+        return Drift(counts.total(), kept)
+
+
+def _items(error: Any) -> Iterator[tuple[str, str, str]]:
+    place = pointer_to(*("*" if isinstance(part, int) else part for part in error.instance_path))
+    kind = error.kind
+    match kind:
+        case jsonschema_rs.ValidationErrorKind.AdditionalProperties():
+            for name in kind.unexpected:
+                yield "unknown member", place, _short(name)
+        case jsonschema_rs.ValidationErrorKind.Enum():
+            yield "unknown value", place, _short(error.instance)
+        case jsonschema_rs.ValidationErrorKind.MaxItems():
+            yield "over the documented limit", place, f"{len(error.instance)} items, documented {kind.limit}"
+        case jsonschema_rs.ValidationErrorKind.Format():
+            yield "unexpected form", place, f"{_short(error.instance)} is no {kind.format.removeprefix('wire-')}"
+        case _:
+            yield "beyond the contract", place, str(error.schema_path[-1])
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
+
+
+def _is(form: str, parse: Any) -> Any:
+    pattern = re.compile(form)
+
+    def check(value: object) -> bool:
+        if not isinstance(value, str):
+            return True
+        if not pattern.fullmatch(value):
+            return False
+        try:
+            parse(value)
+        except ValueError:
+            return False
+        return True
+
+    return check
+
+
+_FORMATS = {
+    "wire-date": _is(r"\d{4}-\d\d-\d\d", date.fromisoformat),
+    "wire-time": _is(r"\d\d:\d\d:\d\d(\.\d+)?", time.fromisoformat),
+    "wire-timestamp": _is(
+        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?", datetime.fromisoformat
+    ),
+}

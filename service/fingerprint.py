@@ -1,0 +1,48 @@
+"""The hash by which two bodies with the same content are recognised.
+
+Equal are bodies that say the same: white space, order of members and the way a number is written do not matter
+(10, 10.0 and 1e1 are one number), every digit does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+
+from handlers.interface import JsonValue
+from service.json_body import in_bounds
+
+#: Marks a number with decimals in the canonical text. No member of a body can have this name: NUL was replaced.
+_NUMBER = "\0"
+
+
+class NumberOutOfBoundsError(ValueError):
+    """A number's exponent is beyond what can be handled. Found here because every number passes here anyway."""
+
+
+def content_hash(content: Mapping[str, JsonValue]) -> bytes:
+    """SHA-256 of the canonical form of `content`.
+
+    Raises:
+        NumberOutOfBoundsError: at the first number whose exponent is out of bounds.
+    """
+    canonical = json.dumps(content, default=_canonical_number, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).digest()
+
+
+def _canonical_number(value: object) -> int | dict[str, str]:
+    assert isinstance(value, Decimal)  # noqa: S101 - the parser makes nothing else
+    if not in_bounds(value):
+        raise NumberOutOfBoundsError(str(value))
+    sign, digits, exponent = value.as_tuple()
+    assert isinstance(exponent, int)  # noqa: S101 - the parser refuses NaN and Infinity
+    text = "".join(map(str, digits)).lstrip("0")
+    significant = text.rstrip("0")
+    exponent += len(text) - len(significant)
+    if not significant:
+        return 0
+    if exponent >= 0 and len(significant) + exponent <= 4300:  # the longest integer that the parser makes
+        return int(f"{'-' if sign else ''}{significant}{'0' * exponent}")
+    return {_NUMBER: f"{'-' if sign else ''}{significant}e{exponent}"}

@@ -1,0 +1,143 @@
+"""What the rest of the service knows of the inbox: the values that cross, its errors, its calls."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+import uuid_utils
+
+from handlers.interface import Endpoint, EventFacts, JsonValue
+
+
+class State(StrEnum):
+    """Where an event stands."""
+
+    RECEIVED = "received"
+    """On disk, waiting to be processed."""
+    QUARANTINED = "quarantined"
+    """Refused with a final answer; kept with the reason until an operator decides."""
+
+
+class InboxUnavailableError(Exception):
+    """The inbox cannot store now; the text says why. The sender gets a 503 and sends again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One authenticated request body as it came in."""
+
+    received_at: datetime
+    endpoint: Endpoint
+    credential: str
+    content_type: str
+    content_encoding: str
+    body: bytes
+    """The bytes as received; only the beginning of a body that was too large."""
+    length: int | None
+    """Of the whole body, as announced or counted; None when it was not announced and not read to the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """A valid event to be stored."""
+
+    id: str
+    delivery: Delivery
+    facts: EventFacts
+    content_hash: bytes
+    drift: tuple[Mapping[str, JsonValue], ...]
+    drift_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedBody:
+    """A body that gets a final answer other than 2xx."""
+
+    id: str
+    delivery: Delivery
+    status: int
+    problem: str
+    detail: str
+    findings: tuple[Mapping[str, JsonValue], ...]
+    finding_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """On disk."""
+
+    id: str
+    duplicate: bool = False
+    """The same message was stored before, under `id`."""
+    other_content_as: str | None = None
+    """Id of the earlier event with the same message id but other content."""
+    repeat_of: str | None = None
+    """Id of an earlier event with the same content, where no message id can tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedLogin:
+    """Wrong passwords for a known user since the last report."""
+
+    credential: str
+    endpoint: Endpoint
+    count: int
+    last_at: datetime
+
+
+def new_id() -> str:
+    """A time-ordered id (UUID version 7, RFC 9562)."""
+    return str(uuid_utils.uuid7())
+
+
+class Inbox(ABC):
+    """The store that the receiver writes to. Every call returns after the data is on disk, or raises."""
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Open the store and bring its schema up to date.
+
+        Raises:
+            InboxUnavailableError: it cannot be opened.
+        """
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """Store what is waiting, then close. Calls that come later raise InboxUnavailableError."""
+
+    @abstractmethod
+    async def accept(self, event: NewEvent) -> Stored:
+        """Store a valid event, or recognise it as stored before.
+
+        Raises:
+            InboxUnavailableError: it is not stored.
+        """
+
+    @abstractmethod
+    async def quarantine(self, body: RefusedBody) -> Stored:
+        """Keep a refused body; the same body again keeps its first id.
+
+        Raises:
+            InboxUnavailableError: it is not kept, among others because the quarantine is full: nothing is ever
+                pushed out to make room.
+        """
+
+    @abstractmethod
+    async def report_rejected(self, logins: tuple[RejectedLogin, ...]) -> None:
+        """Add to the counts of rejected logins.
+
+        Raises:
+            InboxUnavailableError: they were not added.
+        """
+
+    @abstractmethod
+    async def check(self) -> None:
+        """Write for a trial.
+
+        Raises:
+            InboxUnavailableError: an event that came now could not be stored.
+        """

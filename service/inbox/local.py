@@ -1,0 +1,104 @@
+"""The inbox in a local SQLite file: the default, which needs no server."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
+
+from service.inbox import migrate
+from service.inbox.group_commit import GroupCommit
+from service.inbox.interface import (
+    Inbox,
+    InboxUnavailableError,
+    NewEvent,
+    RefusedBody,
+    RejectedLogin,
+    Stored,
+)
+from service.inbox.sqlite import Checkpointer, DatabaseFile, unavailable, writing_engine
+from service.inbox.transaction import Job, QuarantineBudget, Trial, store
+
+log = logging.getLogger(__name__)
+
+
+class LocalInbox(Inbox):
+    """See `Inbox`."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        budget: QuarantineBudget,
+        wal_max_bytes: int,
+        busy_timeout: float,
+        commit_timeout: float,
+    ) -> None:
+        self._file = DatabaseFile(path, wal_max_bytes)
+        self._budget = budget
+        self._busy_timeout = busy_timeout
+        self._writer = GroupCommit[Job, Stored](self._commit, stuck_after=commit_timeout)
+        self._engine: Engine | None = None
+        self._checkpointer: Checkpointer | None = None
+
+    async def start(self) -> None:
+        await asyncio.to_thread(self._open)
+        self._writer.start()
+
+    async def stop(self) -> None:
+        await self._writer.stop()
+        await asyncio.to_thread(self._close)
+
+    async def accept(self, event: NewEvent) -> Stored:
+        return await self._writer.submit(event, len(event.delivery.body))
+
+    async def quarantine(self, body: RefusedBody) -> Stored:
+        return await self._writer.submit(body, len(body.delivery.body))
+
+    async def report_rejected(self, logins: tuple[RejectedLogin, ...]) -> None:
+        await asyncio.gather(*(self._writer.submit(login, 0) for login in logins))
+
+    async def check(self) -> None:
+        await self._writer.submit(Trial(), 0)
+
+    def _open(self) -> None:
+        self._file.create_folder()
+        engine = writing_engine(self._file.path, self._busy_timeout)
+        try:
+            migrate.upgrade(engine)
+        except DBAPIError as error:
+            raise InboxUnavailableError(f"cannot open {self._file.path}: {error.orig}") from error
+        self._file.opened()
+        self._engine = engine
+        self._checkpointer = Checkpointer(self._file)
+        self._checkpointer.start()
+
+    def _close(self) -> None:
+        if self._engine is not None:
+            self._engine.dispose()
+        if self._checkpointer is not None:
+            self._checkpointer.stop()
+
+    def _commit(self, jobs: Sequence[Job]) -> Sequence[Stored | Exception]:
+        """Runs on the writer's thread; returns after the disk has everything."""
+        assert self._engine is not None  # noqa: S101 - start() ran
+        assert self._checkpointer is not None  # noqa: S101 - start() ran
+        if self._file.log_is_full:
+            self._checkpointer.empty()
+        self._file.check()
+        try:
+            with self._engine.begin() as connection:
+                results = store(connection, jobs, self._budget)
+        except (IntegrityError, ProgrammingError):
+            raise  # our own mistake with one of the jobs, not the disk's
+        except DBAPIError as error:
+            # Connections that saw a full or failing disk are not trusted with the next transaction.
+            self._engine.dispose()
+            log.error("action=store_failed reason=%s", error.orig)
+            raise unavailable(error) from error
+        self._checkpointer.after_commit()
+        return results

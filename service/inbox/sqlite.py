@@ -1,0 +1,218 @@
+"""SQLite as a store that survives a power cut and is shared by the receiver and the command line.
+
+- WAL with `synchronous=FULL`: a commit returns after the log is on disk. `NORMAL` would not wait for it.
+- Every write transaction starts with BEGIN IMMEDIATE: it waits for the lock at its beginning, where waiting is
+  possible, and not at its first write, where SQLite gives up at once.
+- The log is emptied by a thread of its own, because a checkpoint on the writer's thread makes senders wait; it
+  is bounded all the same.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool, QueuePool
+
+from service.inbox.interface import InboxUnavailableError
+
+log = logging.getLogger(__name__)
+
+#: FULL is what makes the 202 true; a test sets it to OFF to see the durability test fail.
+SYNCHRONOUS = "FULL"
+
+#: From this size on the checkpoint thread copies the log into the database while writing goes on.
+WAL_CHECKPOINT_BYTES = 8 * 1024 * 1024
+#: From this size on the writer itself waits for the log to be emptied: under constant load the thread never
+#: finds a moment in which all of it may be reused.
+WAL_RESTART_BYTES = 64 * 1024 * 1024
+
+
+def writing_engine(path: Path, busy_timeout: float) -> Engine:
+    """For the receiver: durable, each transaction immediate."""
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        poolclass=QueuePool,
+        pool_size=2,
+        max_overflow=0,
+        connect_args={"timeout": busy_timeout, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # transactions are begun below, not by the driver
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(f"PRAGMA synchronous={SYNCHRONOUS}")
+        connection.execute("PRAGMA wal_autocheckpoint=0")
+        connection.execute("PRAGMA foreign_keys=ON")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def reading_engine(path: Path, busy_timeout: float = 5.0) -> Engine:
+    """For the command line: cannot write, and keeps no connection open between two questions."""
+    engine = create_engine(
+        URL.create("sqlite", database=f"file:{path}", query={"mode": "rw", "uri": "true"}),
+        poolclass=NullPool,
+        connect_args={"timeout": busy_timeout},
+    )
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: object) -> None:
+        connection.execute("PRAGMA query_only=ON")
+
+    return engine
+
+
+def unavailable(error: DBAPIError) -> InboxUnavailableError:
+    """The driver's error as ours, in the driver's few words ("database or disk is full")."""
+    return InboxUnavailableError(f"the inbox cannot store: {error.orig}")
+
+
+class DatabaseFile:
+    """The database file and its log, watched for what SQLite itself does not notice."""
+
+    def __init__(self, path: Path, wal_max_bytes: int) -> None:
+        self.path = path
+        self._wal = path.with_name(path.name + "-wal")
+        self._wal_max_bytes = wal_max_bytes
+        self._inode: int | None = None
+
+    def create_folder(self) -> None:
+        """Make the folder of the database, readable by its owner only, and make sure that it stays.
+
+        Raises:
+            InboxUnavailableError: it cannot be made.
+        """
+        folder = self.path.parent
+        try:
+            if not folder.is_dir():
+                folder.mkdir(parents=True, mode=0o700)
+                # A new folder that is not in its parent on disk would be gone after a power cut, events and all.
+                _sync_folder(folder.parent)
+        except OSError as error:
+            raise InboxUnavailableError(f"cannot make the folder {folder}: {error.strerror}") from error
+
+    def opened(self) -> None:
+        """Remember which file was opened."""
+        os.chmod(self.path, 0o600)
+        self._inode = self.path.stat().st_ino
+
+    def wal_bytes(self) -> int:
+        """Size of the log; 0 if there is none yet."""
+        try:
+            return self._wal.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    @property
+    def log_is_full(self) -> bool:
+        """The log has grown over the limit, because a reader does not let go of an old state."""
+        return self.wal_bytes() > self._wal_max_bytes
+
+    def check(self) -> None:
+        """To be called before writing.
+
+        Raises:
+            InboxUnavailableError: the file was removed or replaced (SQLite would go on writing into a file that
+                nobody can see), or its log is full.
+        """
+        try:
+            present = self.path.stat().st_ino == self._inode
+        except FileNotFoundError:
+            present = False
+        if not present:
+            raise InboxUnavailableError(f"the inbox file {self.path} was removed or replaced while in use")
+        if self.log_is_full:
+            raise InboxUnavailableError(
+                f"the log of {self.path} is over inbox.wal_max_bytes; a program keeps reading an old state of it"
+            )
+
+
+class Checkpointer:
+    """Keeps the log of the database small."""
+
+    def __init__(self, file: DatabaseFile) -> None:
+        self._file = file
+        self._engine = writing_engine(file.path, busy_timeout=0.2)
+        self._wanted = threading.Event()
+        self._stopping = False
+        self._retry_restart_at = 0.0
+        self._one_at_a_time = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="inbox-checkpoint", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread and empty the log for the last time, if nobody is reading."""
+        self._stopping = True
+        self._wanted.set()
+        self._thread.join(5.0)
+        self._checkpoint("TRUNCATE")
+        self._engine.dispose()
+
+    def after_commit(self) -> None:
+        """To be called by the writer between two transactions."""
+        size = self._file.wal_bytes()
+        if size > WAL_CHECKPOINT_BYTES:
+            self._wanted.set()
+        if size > WAL_RESTART_BYTES:
+            self.empty()
+
+    def empty(self) -> None:
+        """Wait, for a moment, until all of the log is in the database, and empty it."""
+        if time.monotonic() < self._retry_restart_at:
+            return
+        self._checkpoint("TRUNCATE")
+        if self._file.wal_bytes() > WAL_RESTART_BYTES:
+            # With a reader in the way every attempt costs its time-out; one a second is enough.
+            self._retry_restart_at = time.monotonic() + 1.0
+
+    def _run(self) -> None:
+        while True:
+            self._wanted.wait()
+            self._wanted.clear()
+            if self._stopping:
+                return
+            self._checkpoint("PASSIVE")
+
+    def _checkpoint(self, mode: str) -> None:
+        try:
+            with self._one_at_a_time, self._engine.connect() as connection:
+                # Not through a transaction of SQLAlchemy's: a checkpoint inside one is refused.
+                raw = connection.connection.driver_connection
+                assert raw is not None  # noqa: S101 - an open connection has one
+                raw.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
+        except Exception as error:
+            # The log stays as it is and is tried again after the next commit; nothing is lost.
+            log.warning("action=checkpoint_failed mode=%s reason=%s", mode, error)
+
+
+def schema_version(engine: Engine) -> str | None:
+    """The version that the migration tool left in the database, or None."""
+    with engine.connect() as connection:
+        known = connection.execute(text("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'")).first()
+        if known is None:
+            return None
+        version: str = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+        return version
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,298 @@
+"""What one write transaction does with the jobs that wait: recognise what is known, store what is new.
+
+Duplicates are decided here, inside the transaction that stores, so that ten copies of a message that arrive at
+once become one event.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, func, insert, literal_column, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from service.inbox.interface import (
+    Delivery,
+    InboxUnavailableError,
+    NewEvent,
+    RefusedBody,
+    RejectedLogin,
+    State,
+    Stored,
+)
+from service.inbox.schema import event, event_body, event_order, rejected_login, trial
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Write something, to see whether that is possible."""
+
+
+Job = NewEvent | RefusedBody | RejectedLogin | Trial
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineBudget:
+    """How much the quarantine may hold. When it is full, nothing is pushed out: the sender has to wait."""
+
+    max_bytes: int
+    max_bodies: int
+
+
+Row = dict[str, Any]
+
+
+@dataclass(slots=True)
+class _Pending:
+    """What this transaction will write."""
+
+    events: list[Row] = field(default_factory=list)
+    bodies: list[Row] = field(default_factory=list)
+    orders: list[Row] = field(default_factory=list)
+    again: list[Row] = field(default_factory=list)
+
+
+def store(
+    connection: Connection, jobs: Sequence[Job], budget: QuarantineBudget
+) -> Sequence[Stored | InboxUnavailableError]:
+    """One result for each job, in the same order; true as soon as the caller has committed."""
+    known = _KnownEvents(connection, [job for job in jobs if isinstance(job, NewEvent)])
+    quarantine = _Quarantine(connection, [job for job in jobs if isinstance(job, RefusedBody)], budget)
+    pending = _Pending()
+    results: list[Stored | InboxUnavailableError] = []
+    for job in jobs:
+        match job:
+            case NewEvent():
+                results.append(_accept(job, known, pending))
+            case RefusedBody():
+                results.append(_quarantine(job, quarantine, pending))
+            case RejectedLogin():
+                _count_rejected(connection, job)
+                results.append(Stored(""))
+            case Trial():
+                _write_trial(connection)
+                results.append(Stored(""))
+    for table, rows in ((event, pending.events), (event_body, pending.bodies), (event_order, pending.orders)):
+        if rows:
+            connection.execute(insert(table), rows)
+    if pending.again:
+        connection.execute(_COUNT_DELIVERY, pending.again)
+    return results
+
+
+_COUNT_DELIVERY = (
+    update(event)
+    .where(event.c.id == bindparam("event_id"))
+    .values(deliveries=event.c.deliveries + 1, last_delivered_at=bindparam("delivered_at"))
+)
+
+
+class _KnownEvents:
+    """Earlier events, in the database and in this transaction, that the new ones might repeat."""
+
+    def __init__(self, connection: Connection, events: Sequence[NewEvent]) -> None:
+        self._by_message: dict[tuple[str, str], list[tuple[bytes, str]]] = defaultdict(list)
+        self._by_content: dict[tuple[str, bytes], str] = {}
+        columns = (event.c.id, event.c.endpoint, event.c.message_id, event.c.content_hash)
+        message_ids = {new.facts.message_id for new in events if new.facts.message_id}
+        hashes = {new.content_hash for new in events if not new.facts.message_id}
+        for condition in (
+            event.c.message_id.in_(message_ids) if message_ids else None,
+            event.c.content_hash.in_(hashes) if hashes else None,
+        ):
+            if condition is not None:
+                for row in connection.execute(select(*columns).where(condition).order_by(event.c.seq)):
+                    self._add(row.endpoint, row.message_id, row.content_hash, row.id)
+
+    def _add(self, endpoint: str, message_id: str | None, content_hash: bytes, event_id: str) -> None:
+        if message_id:
+            self._by_message[endpoint, message_id].append((content_hash, event_id))
+        self._by_content.setdefault((endpoint, content_hash), event_id)
+
+    def add(self, new: NewEvent) -> None:
+        self._add(new.delivery.endpoint, new.facts.message_id, new.content_hash, new.id)
+
+    def judge(self, new: NewEvent) -> Stored:
+        endpoint, message_id = new.delivery.endpoint, new.facts.message_id
+        if message_id:
+            same_message = self._by_message[endpoint, message_id]
+            for content_hash, event_id in same_message:
+                if content_hash == new.content_hash:
+                    return Stored(event_id, duplicate=True)
+            return Stored(new.id, other_content_as=same_message[0][1] if same_message else None)
+        # Without a message id nobody can tell a repetition from a second event with the same content, so it is
+        # stored. A version in it makes a repetition likely: say so. Somebody who asks for a resend wants it.
+        likely_repetition = new.facts.version is not None and not new.facts.resent
+        earlier = self._by_content.get((endpoint, new.content_hash)) if likely_repetition else None
+        return Stored(new.id, repeat_of=earlier)
+
+
+def _accept(new: NewEvent, known: _KnownEvents, pending: _Pending) -> Stored:
+    stored = known.judge(new)
+    if stored.duplicate:
+        pending.again.append(_again(stored.id, new.delivery))
+        return stored
+    known.add(new)
+    facts = new.facts
+    pending.events.append(
+        _row(new.id, new.delivery, State.RECEIVED)
+        | {
+            "content_hash": new.content_hash,
+            "event_name": facts.event_name,
+            "payload_kind": facts.payload_kind,
+            "message_id": facts.message_id,
+            "trace_id": facts.trace_id,
+            "subject_id": facts.subject_id,
+            "purchase_order_number": next(iter(facts.purchase_order_numbers), None),
+            "version": facts.version,
+            "last_updated_at": facts.last_updated_at,
+            "other_content_as": stored.other_content_as,
+            "repeat_of": stored.repeat_of,
+            "drift_count": new.drift_count,
+            "drift": list(new.drift) or None,
+        }
+    )
+    pending.bodies.append({"event_id": new.id, "body": new.delivery.body})
+    pending.orders.extend(
+        {"purchase_order_number": number, "event_id": new.id} for number in facts.purchase_order_numbers
+    )
+    return stored
+
+
+class _Quarantine:
+    """What is in quarantine, in the database and in this transaction."""
+
+    def __init__(
+        self, connection: Connection, bodies: Sequence[RefusedBody], budget: QuarantineBudget
+    ) -> None:
+        self._budget = budget
+        self._known: dict[bytes, str] = {}
+        self._bytes = self._bodies = 0
+        if not bodies:
+            return
+        hashes = [body_hash(body.delivery) for body in bodies]
+        rows = connection.execute(select(event.c.body_hash, event.c.id).where(event.c.body_hash.in_(hashes)))
+        self._known = {row.body_hash: row.id for row in rows}
+        # The state stands here as a literal: with a parameter SQLite would not use the partial index.
+        usage = connection.execute(
+            select(func.count(), func.coalesce(func.sum(event.c.kept_length), 0)).where(
+                event.c.state == literal_column(f"'{State.QUARANTINED}'")
+            )
+        ).one()
+        self._bodies, self._bytes = usage[0], usage[1]
+
+    def id_of(self, fingerprint: bytes) -> str | None:
+        return self._known.get(fingerprint)
+
+    def add(self, fingerprint: bytes, body: RefusedBody) -> None:
+        size = len(body.delivery.body)
+        if self._bodies + 1 > self._budget.max_bodies or self._bytes + size > self._budget.max_bytes:
+            raise InboxUnavailableError(
+                f"the quarantine is full ({self._bodies} bodies, {self._bytes} bytes); "
+                "look through it, or raise inbox.quarantine_max_bytes or inbox.quarantine_max_bodies"
+            )
+        self._known[fingerprint] = body.id
+        self._bodies += 1
+        self._bytes += size
+
+
+def body_hash(delivery: Delivery) -> bytes:
+    """Tells whether two refused bodies are the same: at the same endpoint, labelled alike, of the same bytes."""
+    digest = hashlib.sha256()
+    for part in (delivery.endpoint, delivery.content_type, delivery.content_encoding, str(delivery.length)):
+        digest.update(part.encode("utf-8", "surrogateescape") + b"\0")
+    digest.update(delivery.body)
+    return digest.digest()
+
+
+def _quarantine(
+    body: RefusedBody, quarantine: _Quarantine, pending: _Pending
+) -> Stored | InboxUnavailableError:
+    fingerprint = body_hash(body.delivery)
+    if known := quarantine.id_of(fingerprint):
+        pending.again.append(_again(known, body.delivery))
+        return Stored(known, duplicate=True)
+    try:
+        quarantine.add(fingerprint, body)
+    except InboxUnavailableError as error:
+        return error
+    pending.events.append(
+        _row(body.id, body.delivery, State.QUARANTINED)
+        | {
+            "body_hash": fingerprint,
+            "refusal": {
+                "status": body.status,
+                "problem": body.problem,
+                "detail": body.detail,
+                "findings": list(body.findings),
+                "findingCount": body.finding_count,
+            },
+        }
+    )
+    pending.bodies.append({"event_id": body.id, "body": body.delivery.body})
+    return Stored(body.id)
+
+
+def _count_rejected(connection: Connection, login: RejectedLogin) -> None:
+    statement = upsert(rejected_login).values(
+        credential=login.credential,
+        endpoint=login.endpoint,
+        count=login.count,
+        last_at=instant(login.last_at),
+    )
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["credential", "endpoint"],
+            set_={
+                "count": rejected_login.c.count + statement.excluded.count,
+                "last_at": statement.excluded.last_at,
+            },
+        )
+    )
+
+
+def _write_trial(connection: Connection) -> None:
+    now = instant(datetime.now(UTC))
+    statement = upsert(trial).values(id=1, written_at=now)
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=["id"], set_={"written_at": statement.excluded.written_at})
+    )
+
+
+def instant(moment: datetime) -> str:
+    """UTC with microseconds, always of the same length, so that texts sort like moments."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _again(event_id: str, delivery: Delivery) -> Row:
+    return {"event_id": event_id, "delivered_at": instant(delivery.received_at)}
+
+
+#: Every row names every column, so that all of a transaction's rows go to the database in one statement.
+_EMPTY: Mapping[str, None] = {
+    column.name: None for column in event.columns if column.nullable and not column.primary_key
+}
+
+
+def _row(event_id: str, delivery: Delivery, state: State) -> Row:
+    received_at = instant(delivery.received_at)
+    return dict(_EMPTY) | {
+        "id": event_id,
+        "received_at": received_at,
+        "endpoint": delivery.endpoint.value,
+        "credential": delivery.credential,
+        "content_type": delivery.content_type,
+        "content_encoding": delivery.content_encoding,
+        "state": state.value,
+        "deliveries": 1,
+        "last_delivered_at": received_at,
+        "body_length": delivery.length,
+        "kept_length": len(delivery.body),
+        "truncated": delivery.length != len(delivery.body),
+        "drift_count": 0,
+    }

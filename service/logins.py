@@ -1,0 +1,52 @@
+"""Counts wrong passwords of known users and hands the counts to the inbox every few seconds.
+
+Not at once: a stranger who guesses passwords must not be able to keep the disk busy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+
+from handlers.interface import Endpoint
+from service.inbox.interface import Inbox, InboxUnavailableError, RejectedLogin
+
+log = logging.getLogger(__name__)
+
+REPORT_EVERY = 5.0
+
+
+class LoginCounter:
+    """See the head of this module."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = inbox
+        self._counts: dict[tuple[str, Endpoint], tuple[int, datetime]] = {}
+
+    def rejected(self, credential: str, endpoint: Endpoint) -> None:
+        """A wrong password came for the user of this credential."""
+        count, _ = self._counts.get((credential, endpoint), (0, None))
+        if count == 0:
+            log.warning("action=login_rejected endpoint=%s credential=%s", endpoint, credential)
+        self._counts[credential, endpoint] = (count + 1, datetime.now(UTC))
+
+    async def report(self) -> None:
+        """Hand over what was counted; what the inbox cannot take stays counted."""
+        counts, self._counts = self._counts, {}
+        logins = tuple(RejectedLogin(*key, count, last_at) for key, (count, last_at) in counts.items())
+        if not logins:
+            return
+        try:
+            await self._inbox.report_rejected(logins)
+        except InboxUnavailableError as error:
+            log.warning("action=logins_not_reported reason=%s", error)
+            for login in logins:
+                newer, last_at = self._counts.get((login.credential, login.endpoint), (0, login.last_at))
+                self._counts[login.credential, login.endpoint] = (newer + login.count, last_at)
+
+    async def report_regularly(self) -> None:
+        """Report for ever; to be cancelled."""
+        while True:
+            await asyncio.sleep(REPORT_EVERY)
+            await self.report()

@@ -1,0 +1,207 @@
+"""The way of a delivery through the house, after its sender proved who it is: body, validation, inbox, answer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NoReturn
+
+from starlette.types import Receive, Scope, Send
+
+from handlers.interface import Endpoint, EventFacts, JsonObject, JsonValue
+from service import json_body, problems
+from service.body import Body, BodyReader, Label, Memory
+from service.contract import Contract
+from service.drift import DriftFinder
+from service.fingerprint import NumberOutOfBoundsError, content_hash
+from service.inbox.interface import (
+    Delivery,
+    Inbox,
+    InboxUnavailableError,
+    NewEvent,
+    RefusedBody,
+    Stored,
+    new_id,
+)
+from service.log import quoted
+from service.problems import MAX_FINDINGS, Answer, BodyRefusedError, Problem, UnavailableError
+from service.validation import BodyValidator
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[JsonObject], EventFacts]
+
+
+@dataclass(slots=True)
+class Admission:
+    """Who may come in: bounds what waits inside, and closes the door for the shutdown."""
+
+    memory: Memory
+    max_waiting: int
+    waiting: int = 0
+    draining: bool = False
+
+    def close_the_door(self) -> None:
+        """From now on nobody comes in; who is inside is served."""
+        self.draining = True
+
+    def __enter__(self) -> None:
+        if self.draining:
+            raise UnavailableError("The service is shutting down.")
+        if self.waiting >= self.max_waiting:
+            raise UnavailableError("Too many deliveries at once.", "server.max_waiting is reached")
+        self.waiting += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.waiting -= 1
+
+
+class Reception:
+    """Receives the deliveries of one endpoint."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        contract: Contract,
+        handler: Handler,
+        *,
+        inbox: Inbox,
+        admission: Admission,
+        max_body_bytes: int,
+    ) -> None:
+        self._endpoint = endpoint
+        self._media_types = contract.media_types
+        self._validator = BodyValidator(contract)
+        self._drift = DriftFinder(contract)
+        self._handler = handler
+        self._inbox = inbox
+        self._admission = admission
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, credential: str) -> None:
+        """Answer one authenticated request.
+
+        Raises:
+            SenderGoneError: nobody is left to answer.
+            UnavailableError, InboxUnavailableError: nothing is kept, the sender is to come again.
+        """
+        with self._admission, BodyReader(self._admission.memory, self._max_body_bytes) as reader:
+            label = Label.of(scope["headers"])
+            received_at = datetime.now(UTC)
+            body = await reader.read(scope, receive, label.announced_length)
+            delivery = Delivery(
+                received_at=received_at,
+                endpoint=self._endpoint,
+                credential=credential,
+                content_type=label.content_type,
+                content_encoding=label.content_encoding,
+                body=body.data,
+                length=body.length,
+            )
+            answer = await self._answer(delivery, body, label)
+        await answer.send(send)
+
+    async def _answer(self, delivery: Delivery, body: Body, label: Label) -> Answer:
+        try:
+            if body.refusal is not None:
+                raise body.refusal
+            label.check(self._media_types)
+            event = self._event(delivery)
+            stored = await self._inbox.accept(event)
+        except BodyRefusedError as error:
+            kept = await self._quarantine(delivery, error)
+            return problems.refused(error, kept.id, self._media_types)
+        except (UnavailableError, InboxUnavailableError):
+            raise
+        except Exception as error:
+            log.exception("action=fault endpoint=%s credential=%s", delivery.endpoint, delivery.credential)
+            kept = await self._quarantine_after_fault(delivery, error)
+            return problems.internal_fault(kept.id)
+        _log_stored(event, stored)
+        return problems.queued(stored.id, duplicate=stored.duplicate)
+
+    def _event(self, delivery: Delivery) -> NewEvent:
+        """The event that a body holds: parsed once, validated once.
+
+        Raises:
+            BodyRefusedError: it is not one.
+        """
+        parsed = json_body.parse(delivery.body)
+        document = self._validator.validate(parsed.document)
+        facts = self._handler(document)
+        try:
+            fingerprint = content_hash(facts.content)
+        except NumberOutOfBoundsError:
+            raise json_body.numbers_out_of_bounds(document) from None
+        drift = self._drift.find(document, payload_kind=facts.payload_kind, replaced=parsed.replaced)
+        return NewEvent(
+            id=new_id(),
+            delivery=delivery,
+            facts=facts,
+            content_hash=fingerprint,
+            drift=drift.items,
+            drift_count=drift.count,
+        )
+
+    async def _quarantine(self, delivery: Delivery, error: BodyRefusedError) -> Stored:
+        findings = [
+            {"pointer": finding.pointer, "reason": finding.reason} for finding in error.findings[:MAX_FINDINGS]
+        ]
+        return await self._keep(delivery, error.problem, error.detail, findings, len(error.findings))
+
+    async def _quarantine_after_fault(self, delivery: Delivery, error: Exception) -> Stored:
+        try:
+            return await self._keep(delivery, Problem.INTERNAL_FAULT, repr(error), [], 0)
+        except InboxUnavailableError:
+            raise
+        except Exception as second:
+            _raise_unavailable(second)
+
+    async def _keep(
+        self,
+        delivery: Delivery,
+        problem: Problem,
+        detail: str,
+        findings: list[Mapping[str, JsonValue]] | list[dict[str, str]],
+        finding_count: int,
+    ) -> Stored:
+        refused = RefusedBody(
+            id=new_id(),
+            delivery=delivery,
+            status=problem.status,
+            problem=problem.slug,
+            detail=detail,
+            findings=tuple(findings),
+            finding_count=finding_count,
+        )
+        kept = await self._inbox.quarantine(refused)
+        log.warning(
+            "action=quarantined status=%d id=%s endpoint=%s credential=%s bytes=%d again=%s detail=%s",
+            problem.status,
+            kept.id,
+            delivery.endpoint,
+            delivery.credential,
+            len(delivery.body),
+            kept.duplicate,
+            quoted(detail),
+        )
+        return kept
+
+
+def _raise_unavailable(error: Exception) -> NoReturn:
+    raise UnavailableError("The service failed and could not keep the body.", repr(error)) from error
+
+
+def _log_stored(event: NewEvent, stored: Stored) -> None:
+    log.info(
+        "action=%s id=%s endpoint=%s credential=%s event=%s drift=%d%s",
+        "duplicate" if stored.duplicate else "stored",
+        stored.id,
+        event.delivery.endpoint,
+        event.delivery.credential,
+        quoted(event.facts.event_name),
+        event.drift_count,
+        f" other_content_as={stored.other_content_as}" if stored.other_content_as else "",
+    )

@@ -1,0 +1,110 @@
+"""`webhooks serve`: from settings to a running server."""
+
+from __future__ import annotations
+
+import sys
+from importlib import resources
+from pathlib import Path
+
+from service import development, log
+from service.app import build
+from service.connection import Limits
+from service.routing import ContractMismatchError
+from service.server import CertificateError, bind, serve, tls_context
+from service.settings import Settings, load, require_serving
+
+#: Where development mode keeps its certificate, credentials and inbox.
+DEVELOPMENT_FOLDER = Path(".webhooks-dev")
+
+
+class ServeError(Exception):
+    """The service cannot start; the text says why and what to do."""
+
+
+def serve_production(config: Path | None) -> int:
+    """Serve with the settings in force; returns the exit status.
+
+    Raises:
+        SettingsError, ServeError: it cannot start.
+    """
+    settings = load(config)
+    require_serving(settings)
+    scheme = "http" if settings.server.behind_proxy else "https"
+    ready = f"Listening on {scheme}://{settings.server.listen_host}:{settings.server.port}"
+    return _serve(settings, [ready])
+
+
+def serve_development(config: Path | None) -> int:
+    """Serve on loopback with a certificate and credentials of its own, made at the first start.
+
+    Raises:
+        SettingsError, ServeError: it cannot start.
+    """
+    if config is not None:
+        raise ServeError("--dev brings its own settings; leave --config out, or leave --dev out")
+    made = development.prepare(DEVELOPMENT_FOLDER)
+    settings = load(made.config)
+    development.require_loopback(settings)
+    examples = resources.files("specs") / "examples"
+    lines = development.curl_lines(
+        made,
+        settings.server.port,
+        {
+            "order": Path(str(examples / "order-issued.json")),
+            "shipment": Path(str(examples / "shipment-issued.json")),
+        },
+    )
+    command = sys.argv[0]
+    return _serve(
+        settings,
+        [
+            f"Development mode: https://localhost:{settings.server.port}, for this machine only.",
+            "Send an order and a shipment from another terminal:",
+            "",
+            *(f"  {line}" for line in lines),
+            "",
+            "Then look at them:",
+            "",
+            f"  {command} events list",
+            "",
+            "Ctrl+C ends it.",
+        ],
+    )
+
+
+def _serve(settings: Settings, banner: list[str]) -> int:
+    log.configure(settings.log.level)
+    server = settings.server
+    try:
+        tls = None
+        if not server.behind_proxy:
+            assert server.certificate is not None  # noqa: S101 - require_serving checked
+            assert server.key is not None  # noqa: S101 - require_serving checked
+            password = server.key_password.get_secret_value() if server.key_password else None
+            tls = tls_context(server.certificate, server.key, password)
+        application = build(settings)
+    except (CertificateError, ContractMismatchError) as error:
+        raise ServeError(str(error)) from error
+    try:
+        listener = bind(server.listen_host, server.port)
+    except OSError as error:
+        raise ServeError(
+            f"cannot listen on {server.listen_host}:{server.port}: {error.strerror}; "
+            "choose another with server.port (WEBHOOKS_SERVER__PORT)"
+        ) from error
+    return serve(
+        application.asgi,
+        listener=listener,
+        tls=tls,
+        limits=Limits(
+            header_timeout=server.header_timeout,
+            body_timeout=server.body_timeout,
+            keep_alive_timeout=server.keep_alive_timeout,
+            tls_handshake_timeout=server.tls_handshake_timeout,
+            max_connections=server.max_connections,
+            trusted_peers=server.trusted_proxies or None if server.behind_proxy else None,
+        ),
+        drain_seconds=server.drain_timeout,
+        on_drain=application.drain,
+        on_ready=lambda: print("\n".join(banner), flush=True),
+    )
