@@ -7,11 +7,16 @@ floats, skip validation for some spellings of the media type and answer 500 to s
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
-from connexion import ConnexionMiddleware
+with warnings.catch_warnings():
+    # connexion imports Starlette's test client, which warns about a library that we do not use.
+    warnings.simplefilter("ignore")
+    from connexion import ConnexionMiddleware
 from connexion.exceptions import ResolverError
 from connexion.lifecycle import ConnexionRequest
 from connexion.middleware.abstract import ROUTING_CONTEXT, RoutedAPI, RoutedMiddleware
@@ -85,14 +90,22 @@ def credential_of(scope: Scope) -> str:
 
 
 class _StrictRouting(RoutingMiddleware):
-    """Without the redirect from `/path/` to `/path`: no one knows what Tradecloud does with a 307."""
+    """connexion's routing with two things put right.
+
+    No redirect from `/path/` to `/path`: no one knows what Tradecloud does with a 307. And of several contracts
+    with the same base path all are found: connexion chains each new one to every earlier one, so that of three
+    the second falls out of the chain.
+    """
 
     def add_api(self, *args: Any, **kwargs: Any) -> None:
         super().add_api(*args, **kwargs)
         self.router.redirect_slashes = False
-        for route in self.router.routes:
-            if isinstance(route, Mount) and isinstance(route.app, Router):
-                route.app.redirect_slashes = False
+        mounted = [route.app for route in self.router.routes if isinstance(route, Mount)]
+        routers = [app for app in mounted if isinstance(app, Router)]
+        for router in routers:
+            router.redirect_slashes = False
+        for router, following in pairwise(routers):
+            router.default = following
 
 
 class _AuthorizationHandler(AbstractSecurityHandler):

@@ -1,0 +1,222 @@
+"""The settings: read once by `load`, frozen, handed to the parts in pieces.
+
+No other module reads the environment. A setting comes from, strongest first: the environment
+(`WEBHOOKS_<SECTION>__<KEY>`), the settings file, its default. `webhooks.example.toml` documents them all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+
+from pydantic import BaseModel, PrivateAttr, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from service.settings_models import Auth, Inbox, Log, Server
+from service.settings_sources import (
+    CONFIG_VARIABLE,
+    Key,
+    SettingsError,
+    Shape,
+    Source,
+    dotted,
+    read_environment,
+    read_file,
+)
+
+__all__ = ["Settings", "SettingsError", "effective", "load", "require_serving"]
+
+DEFAULT_FILE = Path("webhooks.toml")
+DEVELOPMENT_FILE = Path(".webhooks-dev") / "webhooks.toml"
+
+
+class Settings(BaseSettings):
+    """All settings; made by `load`."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    server: Server = Server()
+    inbox: Inbox = Inbox()
+    auth: Auth = Auth()
+    log: Log = Log()
+    _source: Path | None = PrivateAttr(default=None)
+
+    @property
+    def source(self) -> Path | None:
+        """The settings file that was read; None if there was none."""
+        return self._source
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what is handed over: the stock sources ignore unknown variables, so `load` brings its own."""
+        return (init_settings,)
+
+
+def load(
+    config: Path | None, *, development_fallback: bool = False, environ: Mapping[str, str] = os.environ
+) -> Settings:
+    """The settings in force.
+
+    The file is `config`, else the one that WEBHOOKS_CONFIG names, else ./webhooks.toml, else with
+    `development_fallback` the one of development mode; the last two only if they exist.
+
+    Raises:
+        SettingsError: something is wrong; names every mistake.
+    """
+    shape = Shape(Settings)
+    path = _settings_file(config, environ, development_fallback)
+    here = Path.cwd()
+    file = read_file(path, shape) if path else Source()
+    environment = read_environment(environ, shape, file, here)
+    file.yield_to(environment, shape)
+    for source in (environment, file):
+        source.read_secret_files(shape)
+    if ("inbox", "url") not in file.entries:
+        folder = path.absolute().parent if path else here
+        file.put(("inbox", "url"), Settings().inbox.url, "default", shape, folder)
+    problems = file.problems | environment.problems
+    try:
+        settings = Settings(
+            _build_sources=(
+                (
+                    InitSettingsSource(Settings, environment.nested()),
+                    InitSettingsSource(Settings, file.nested()),
+                ),
+                {},
+            )
+        )
+    except ValidationError as error:
+        problems |= dict(_problems(error, shape, environment, file, problems))
+    if problems:
+        raise SettingsError("\n".join(problems.values()))
+    settings._source = path.absolute() if path else None
+    return settings
+
+
+def effective(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Dotted key and value, as TOML writes it, of every setting that has a value; secrets are masked."""
+    for key, value in _leaves(settings, ()):
+        if key == ("server", "host"):
+            value = settings.server.listen_host
+        if value is not None:
+            yield dotted(key), _toml(value)
+
+
+def require_serving(settings: Settings) -> None:
+    """Check what only `serve` needs: a certificate and credentials.
+
+    Raises:
+        SettingsError: it cannot start so; names everything that is missing.
+    """
+    server = settings.server
+    problems = []
+    if not server.behind_proxy:
+        for name, path in (("certificate", server.certificate), ("key", server.key)):
+            if path is None:
+                problems.append(
+                    f"server.{name}: not set; HTTPS needs server.certificate and server.key "
+                    "(or set server.behind_proxy = true if a proxy in front does HTTPS)"
+                )
+            else:
+                try:
+                    path.open("rb").close()
+                except (OSError, ValueError) as error:
+                    reason = error.strerror if isinstance(error, OSError) else error
+                    problems.append(f"server.{name}: cannot read {path}: {reason}")
+    elif not server.trusted_proxies and not server.on_loopback:
+        problems.append(
+            f"server.host: {server.host} may be reached from other machines, and server.behind_proxy = true "
+            "without server.trusted_proxies would believe them all; name the proxy's address in "
+            'server.trusted_proxies or set server.host = "127.0.0.1"'
+        )
+    if not settings.auth.basic and not settings.auth.bearer:
+        problems.append(
+            "auth: no credentials, so nobody could deliver; add a table [auth.basic.NAME] with username and "
+            "password_file, or [auth.bearer.NAME] with token_file"
+        )
+    if problems:
+        raise SettingsError("\n".join(problems))
+
+
+def _settings_file(
+    config: Path | None, environ: Mapping[str, str], development_fallback: bool
+) -> Path | None:
+    if config:
+        return config
+    if named := environ.get(CONFIG_VARIABLE):
+        return Path(named)
+    candidates = [DEFAULT_FILE, DEVELOPMENT_FILE] if development_fallback else [DEFAULT_FILE]
+    return next((path for path in candidates if path.exists()), None)
+
+
+def _problems(
+    error: ValidationError, shape: Shape, environment: Source, file: Source, known: Mapping[Key, str]
+) -> Iterator[tuple[Key, str]]:
+    """The library's errors as our lines. Values are never shown: any of them may hold a misplaced secret."""
+    for detail in error.errors(include_url=False, include_input=False):
+        bad_name = detail["loc"][-1] == "[key]"
+        key = tuple(part for part in detail["loc"] if isinstance(part, str) and part != "[key]")
+        field = shape.field(key)
+        allowed = field.description if field else None
+        if detail["type"] == "missing" and any(key[:-1] == other[:-1] for other in known):
+            continue  # most likely that other line is why it is missing
+        if bad_name:
+            problem = "a name consists of letters, digits, - and _"
+        elif detail["type"] == "value_error":
+            problem = str(detail["ctx"]["error"])
+        elif detail["type"] == "missing":
+            problem = f"missing; must be {allowed}"
+        else:
+            problem = f"must be {allowed}" if allowed else detail["msg"]
+        yield key, f"{dotted(key)}: {problem} ({_origin(key, environment, file)})"
+
+
+def _origin(key: Key, *strongest_first: Source) -> str:
+    """Where the key was set; for a table, where any of its keys was."""
+    for source in strongest_first:
+        if key in source.entries:
+            return source.entries[key].origin
+    table = key
+    while table:
+        for source in strongest_first:
+            for other, entry in source.entries.items():
+                if other[: len(table)] == table and entry.origin != "default":
+                    return entry.origin
+        table = table[:-1]
+    return "default"
+
+
+def _leaves(model: BaseModel, above: Key) -> Iterator[tuple[Key, object]]:
+    for name, value in model:
+        if isinstance(value, BaseModel):
+            yield from _leaves(value, (*above, name))
+        elif isinstance(value, dict):
+            for inner, table in value.items():
+                yield from _leaves(table, (*above, name, inner))
+        else:
+            yield (*above, name), value
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return '"********"'
+    if isinstance(value, tuple):
+        return f"[{', '.join(_toml(item) for item in value)}]"
+    if isinstance(value, Path | IPv4Network | IPv6Network):
+        value = str(value)
+    return json.dumps(value, ensure_ascii=False)
