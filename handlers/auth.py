@@ -62,8 +62,7 @@ class Credentials:
             )
             for user in users
         ] + [
-            _Secret(token.name, "bearer", _digest(token.token.encode()), None, token.endpoints)
-            for token in tokens
+            _Secret(token.name, "bearer", _digest(token.token.encode()), None, token.endpoints) for token in tokens
         ]
 
     def challenges(self, endpoint: Endpoint, *, wrong_token: bool = False) -> tuple[str, ...]:

@@ -47,5 +47,3 @@ def order_model(body: JsonValue) -> WebhookBody:
 def _number_in(order_id: str | None) -> str | None:
     match = _ORDER_ID.fullmatch(order_id or "")
     return match.group(1) if match else None
-
-

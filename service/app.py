@@ -39,6 +39,8 @@ class Application:
     """What the server needs to run."""
 
     asgi: ASGIApp
+    open: Callable[[], None]
+    """Opens the inbox; raises InboxUnavailableError if that cannot be done."""
     drain: Callable[[], None]
     """Closes the door: what is inside is finished, what comes now is answered 503."""
 
@@ -97,9 +99,8 @@ def build(settings: Settings) -> Application:
             await inbox.stop()
 
     routed = assemble([*contracts, health_contract()], operations, identify, lifespan)
-    return Application(
-        Answering(routed, maintenance, settings.server.retry_after), drain=admission.close_the_door
-    )
+    answering = Answering(routed, maintenance, settings.server.retry_after)
+    return Application(answering, open=inbox.open, drain=admission.close_the_door)
 
 
 def open_inbox(settings: Settings) -> Inbox:

@@ -62,7 +62,9 @@ def serve(
     config: ConfigOption = None,
     dev: Annotated[
         bool,
-        typer.Option("--dev", help="For a first try: loopback only, own certificate and credentials in .webhooks-dev/."),
+        typer.Option(
+            "--dev", help="For a first try: loopback only, own certificate and credentials in .webhooks-dev/."
+        ),
     ] = False,
 ) -> None:
     """Receive webhooks until SIGTERM or Ctrl+C."""
@@ -92,8 +94,7 @@ def credentials(config: ConfigOption = None) -> None:
     """List the credentials in force, and wrong passwords that came for their users."""
     settings = _settings(config)
     rejected = {
-        (row["credential"], row["endpoint"]): row
-        for row in InboxReader(settings.inbox.path).rejected_logins()
+        (row["credential"], row["endpoint"]): row for row in InboxReader(settings.inbox.path).rejected_logins()
     }
     rows = []
     for scheme, named in (("basic", settings.auth.basic), ("bearer", settings.auth.bearer)):
@@ -111,7 +112,9 @@ def list_events(
     kind: Annotated[str | None, typer.Option(help="Payload kind, such as orderEvent or shipment.")] = None,
     event: Annotated[str | None, typer.Option(help="Event name, such as OrderIssuedByBuyer.")] = None,
     purchase_order: Annotated[str | None, typer.Option(help="Purchase order number.")] = None,
-    since: Annotated[str | None, typer.Option(help="Received at or after: 2026-11-23, 2026-11-23T08:00Z, 2h, 7d.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Received at or after: 2026-11-23, 2026-11-23T08:00Z, 2h, 7d.")
+    ] = None,
     until: Annotated[str | None, typer.Option(help="Received before; as --since.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most this many.")] = 50,
     as_json: JsonOption = False,

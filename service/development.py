@@ -1,6 +1,6 @@
 """Development mode: a folder with all that a first try needs, made at the first start and kept.
 
-What is made here is not for production, so nothing that is served with it may be reached from another machine.
+What is made here is not for production, so nothing served with it may be reached from another machine.
 """
 
 from __future__ import annotations
@@ -110,21 +110,19 @@ def require_loopback(settings: Settings) -> None:
     """
     if not settings.server.on_loopback:
         raise SettingsError(
-            f"server.host: {settings.server.listen_host} may be reached from other machines, which development mode "
-            'never allows; set "127.0.0.1" (also WEBHOOKS_SERVER__HOST), or serve without --dev'
+            f"server.host: {settings.server.listen_host} may be reached from other machines, which "
+            'development mode never allows; set "127.0.0.1" (also WEBHOOKS_SERVER__HOST), or serve without --dev'
         )
 
 
 def _make_private(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
-        raise SettingsError(
-            f"{folder}: is a file, but development mode needs a folder there; move the file away"
-        )
+        raise SettingsError(f"{folder}: is a file, but development mode needs a folder there; move the file away")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if sys.platform != "win32":
         if folder.stat().st_uid != os.geteuid():
             raise SettingsError(
-                f"{folder}: belongs to another user, who could read the keys in it; remove it or start elsewhere"
+                f"{folder}: belongs to another user, who could read its keys; remove it or start elsewhere"
             )
         folder.chmod(0o700)
 
@@ -140,7 +138,7 @@ def _certificate_needed(folder: Path) -> bool:
 
 
 def _make_certificate(folder: Path) -> None:
-    # The authority's own key is not kept: nobody can sign anything else that a browser told to trust it believes.
+    # The authority's own key is not kept: whoever trusts the authority trusts this certificate and no other.
     authority = trustme.CA(organization_name="Tradecloud webhooks, development")
     # trustme takes times without zone as UTC.
     end = (datetime.now(UTC) + _VALID_FOR).replace(tzinfo=None)
@@ -167,7 +165,7 @@ write-out = "\\n"
 
 
 def _curl_quoted(text: str) -> str:
-    # curl(1), --config: within double quotes a backslash escapes these; other characters stand for themselves.
+    # curl(1), --config: within double quotes a backslash escapes these; the rest stands for itself.
     for character, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t")):
         text = text.replace(character, escaped)
     return f'"{text}"'

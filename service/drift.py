@@ -55,7 +55,7 @@ class DriftFinder:
             counts["no known payload", "", "none of the payload members that the contract knows"] += 1
         if replaced:
             counts["unstorable character", "", "NUL or lone surrogate, replaced by U+FFFD"] += replaced
-        kept = tuple(
+        kept: tuple[Mapping[str, JsonValue], ...] = tuple(
             {"kind": kind, "place": place, "detail": detail, "count": count}
             for (kind, place, detail), count in counts.most_common(MAX_KEPT)
         )
@@ -74,7 +74,11 @@ def _items(error: Any) -> Iterator[tuple[str, str, str]]:
         case jsonschema_rs.ValidationErrorKind.MaxItems():
             yield "over the documented limit", place, f"{len(error.instance)} items, documented {kind.limit}"
         case jsonschema_rs.ValidationErrorKind.Format():
-            yield "unexpected form", place, f"{_short(error.instance)} is no {kind.format.removeprefix('wire-')}"
+            yield (
+                "unexpected form",
+                place,
+                f"{_short(error.instance)} is no {kind.format.removeprefix('wire-')}",
+            )
         case _:
             yield "beyond the contract", place, str(error.schema_path[-1])
 
@@ -104,7 +108,5 @@ def _is(form: str, parse: Any) -> Any:
 _FORMATS = {
     "wire-date": _is(r"\d{4}-\d\d-\d\d", date.fromisoformat),
     "wire-time": _is(r"\d\d:\d\d:\d\d(\.\d+)?", time.fromisoformat),
-    "wire-timestamp": _is(
-        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?", datetime.fromisoformat
-    ),
+    "wire-timestamp": _is(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?", datetime.fromisoformat),
 }

@@ -32,6 +32,7 @@ _ESCAPE = re.compile(
     re.DOTALL,
 )
 
+
 @dataclass(frozen=True, slots=True)
 class ParsedBody:
     """A body that is JSON."""
@@ -65,9 +66,7 @@ def parse(body: bytes) -> ParsedBody:
 def numbers_out_of_bounds(document: JsonValue) -> BodyRefusedError:
     """The refusal of a body in which a number was found to be out of bounds, with the pointer of each."""
     reason = f"the exponent of this number is not between {MIN_EXPONENT} and {MAX_EXPONENT}"
-    findings = [
-        Finding(pointer, reason) for pointer, number in _decimals(document, "") if not in_bounds(number)
-    ]
+    findings = [Finding(pointer, reason) for pointer, number in _decimals(document, "") if not in_bounds(number)]
     return BodyRefusedError("A number is beyond what can be handled.", findings)
 
 

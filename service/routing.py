@@ -16,14 +16,14 @@ from typing import Any
 with warnings.catch_warnings():
     # connexion imports Starlette's test client, which warns about a library that we do not use.
     warnings.simplefilter("ignore")
-    from connexion import ConnexionMiddleware
+    from connexion.middleware.main import ConnexionMiddleware
 from connexion.exceptions import ResolverError
 from connexion.lifecycle import ConnexionRequest
 from connexion.middleware.abstract import ROUTING_CONTEXT, RoutedAPI, RoutedMiddleware
 from connexion.middleware.lifespan import Lifespan, LifespanMiddleware
 from connexion.middleware.routing import RoutingMiddleware
 from connexion.middleware.security import SecurityMiddleware
-from connexion.operations import AbstractOperation
+from connexion.operations.abstract import AbstractOperation
 from connexion.resolver import Resolver
 from connexion.security import AbstractSecurityHandler
 from starlette.exceptions import HTTPException
@@ -69,9 +69,10 @@ def assemble(
             raise ResolverError(f"no function for the operation {operation_id}") from None
 
     handler = partial(_AuthorizationHandler, identify)
+    stages: Any = [_StrictRouting, SecurityMiddleware, LifespanMiddleware, OperationStage]
     app = ConnexionMiddleware(
         _not_found,
-        middlewares=[_StrictRouting, SecurityMiddleware, LifespanMiddleware, OperationStage],
+        middlewares=stages,
         lifespan=lifespan,
         resolver=Resolver(function_of),
         security_map={"basic": handler, "bearer": handler},
@@ -145,5 +146,3 @@ class OperationStage(RoutedMiddleware[_OperationAPI]):
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "http":
         raise HTTPException(404)
-
-

@@ -25,7 +25,7 @@ def serve_production(config: Path | None) -> int:
     """Serve with the settings in force; returns the exit status.
 
     Raises:
-        SettingsError, ServeError: it cannot start.
+        SettingsError, ServeError, InboxUnavailableError: it cannot start.
     """
     settings = load(config)
     require_serving(settings)
@@ -85,6 +85,7 @@ def _serve(settings: Settings, banner: list[str]) -> int:
         application = build(settings)
     except (CertificateError, ContractMismatchError) as error:
         raise ServeError(str(error)) from error
+    application.open()
     try:
         listener = bind(server.listen_host, server.port)
     except OSError as error:

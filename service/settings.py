@@ -153,9 +153,7 @@ def require_serving(settings: Settings) -> None:
         raise SettingsError("\n".join(problems))
 
 
-def _settings_file(
-    config: Path | None, environ: Mapping[str, str], development_fallback: bool
-) -> Path | None:
+def _settings_file(config: Path | None, environ: Mapping[str, str], development_fallback: bool) -> Path | None:
     if config:
         return config
     if named := environ.get(CONFIG_VARIABLE):

@@ -171,9 +171,9 @@ class Server(_Section):
 class Inbox(_Section):
     """[inbox]: where events are kept."""
 
-    url: Annotated[
-        str, AfterValidator(_sqlite_path), Located(_join_url), Field(description="sqlite:///PATH")
-    ] = _DEFAULT_URL
+    url: Annotated[str, AfterValidator(_sqlite_path), Located(_join_url), Field(description="sqlite:///PATH")] = (
+        _DEFAULT_URL
+    )
     commit_timeout: Seconds = 10.0
     busy_timeout: Seconds = 5.0
     quarantine_max_bytes: Bytes = 1_073_741_824
@@ -196,9 +196,7 @@ class BasicUser(_Section):
             description="a text without colons and control characters, not empty",
         ),
     ]
-    password: Annotated[
-        SecretStr, AfterValidator(_password), Field(description="a text, or give password_file")
-    ]
+    password: Annotated[SecretStr, AfterValidator(_password), Field(description="a text, or give password_file")]
     password_file: OptionalPath = None
     endpoints: Endpoints = tuple(Endpoint)
 
@@ -231,9 +229,7 @@ class Auth(_Section):
         basic = {name.lower() for name in info.data.get("basic", {})}
         if twice := [name for name in bearer if name.lower() in basic]:
             # Logs and lists tell credentials apart by nothing but the name.
-            raise ValueError(
-                f"the name {twice[0]} stands in auth.basic too; each credential needs its own name"
-            )
+            raise ValueError(f"the name {twice[0]} stands in auth.basic too; each credential needs its own name")
         return bearer
 
 

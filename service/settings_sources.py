@@ -85,8 +85,11 @@ class Shape:
 
     def suggestion(self, key: Key, spell: Callable[[Key], str]) -> str:
         """The end of the sentence about an unknown key: the key that was probably meant, or all there are."""
+        # WEBHOOKS_SERVER_PORT, with one underscore, is the most likely mistake of all.
+        if meant := [known for known in self.fields if "_".join(known) == "_".join(key)]:
+            return f"did you mean {spell(meant[0])}?"
         parent = self.pattern(key[:-1])
-        siblings = [known[len(parent)] for known in (*self._tables, *self.fields) if known[:-1] == parent]
+        siblings = [known[len(parent)] for known in (*self._tables, *self.fields) if known and known[:-1] == parent]
         if near := difflib.get_close_matches(key[-1], siblings, n=1):
             return f"did you mean {spell((*key[:-1], near[0]))}?"
         spelled = {dotted(known): known for known in self.fields}
@@ -200,9 +203,7 @@ def read_environment(environ: Mapping[str, str], shape: Shape, file: Source, fol
     source = Source()
     # A variable in upper case means the name that the file has, whatever its case.
     spelling = {
-        tuple(part.lower() for part in key[:i]): key[:i]
-        for key in file.entries
-        for i in range(1, len(key) + 1)
+        tuple(part.lower() for part in key[:i]): key[:i] for key in file.entries for i in range(1, len(key) + 1)
     }
     for variable, value in environ.items():
         if not variable.upper().startswith(ENVIRONMENT_PREFIX) or variable.upper() == CONFIG_VARIABLE:

@@ -136,9 +136,7 @@ class GroupCommit(Generic[Job, Result]):
             # One job spoils the transaction of all: find it, store the others.
             return [result for waiter in batch for result in self._results([waiter])]
 
-    def _release(
-        self, batch: Sequence[_Waiter[Job, Result]], results: Sequence[Result | Exception]
-    ) -> None:
+    def _release(self, batch: Sequence[_Waiter[Job, Result]], results: Sequence[Result | Exception]) -> None:
         self._call_on_loop(_answer, list(zip(batch, results, strict=True)))
 
     def _call_on_loop(self, function: Callable[..., None], *arguments: object) -> None:

@@ -98,12 +98,16 @@ class Inbox(ABC):
     """The store that the receiver writes to. Every call returns after the data is on disk, or raises."""
 
     @abstractmethod
-    async def start(self) -> None:
-        """Open the store and bring its schema up to date.
+    def open(self) -> None:
+        """Open the store and bring its schema up to date; before anything else.
 
         Raises:
             InboxUnavailableError: it cannot be opened.
         """
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Begin to take calls, on the running event loop."""
 
     @abstractmethod
     async def stop(self) -> None:

@@ -45,8 +45,19 @@ class LocalInbox(Inbox):
         self._engine: Engine | None = None
         self._checkpointer: Checkpointer | None = None
 
+    def open(self) -> None:
+        self._file.create_folder()
+        engine = writing_engine(self._file.path, self._busy_timeout)
+        try:
+            migrate.upgrade(engine)
+        except DBAPIError as error:
+            raise InboxUnavailableError(f"cannot open {self._file.path}: {error.orig}") from error
+        self._file.opened()
+        self._engine = engine
+        self._checkpointer = Checkpointer(self._file)
+        self._checkpointer.start()
+
     async def start(self) -> None:
-        await asyncio.to_thread(self._open)
         self._writer.start()
 
     async def stop(self) -> None:
@@ -65,18 +76,6 @@ class LocalInbox(Inbox):
     async def check(self) -> None:
         await self._writer.submit(Trial(), 0)
 
-    def _open(self) -> None:
-        self._file.create_folder()
-        engine = writing_engine(self._file.path, self._busy_timeout)
-        try:
-            migrate.upgrade(engine)
-        except DBAPIError as error:
-            raise InboxUnavailableError(f"cannot open {self._file.path}: {error.orig}") from error
-        self._file.opened()
-        self._engine = engine
-        self._checkpointer = Checkpointer(self._file)
-        self._checkpointer.start()
-
     def _close(self) -> None:
         if self._engine is not None:
             self._engine.dispose()
@@ -85,8 +84,8 @@ class LocalInbox(Inbox):
 
     def _commit(self, jobs: Sequence[Job]) -> Sequence[Stored | Exception]:
         """Runs on the writer's thread; returns after the disk has everything."""
-        assert self._engine is not None  # noqa: S101 - start() ran
-        assert self._checkpointer is not None  # noqa: S101 - start() ran
+        assert self._engine is not None  # noqa: S101 - open() ran
+        assert self._checkpointer is not None  # noqa: S101 - open() ran
         if self._file.log_is_full:
             self._checkpointer.empty()
         self._file.check()

@@ -167,9 +167,7 @@ def _accept(new: NewEvent, known: _KnownEvents, pending: _Pending) -> Stored:
 class _Quarantine:
     """What is in quarantine, in the database and in this transaction."""
 
-    def __init__(
-        self, connection: Connection, bodies: Sequence[RefusedBody], budget: QuarantineBudget
-    ) -> None:
+    def __init__(self, connection: Connection, bodies: Sequence[RefusedBody], budget: QuarantineBudget) -> None:
         self._budget = budget
         self._known: dict[bytes, str] = {}
         self._bytes = self._bodies = 0
@@ -210,9 +208,7 @@ def body_hash(delivery: Delivery) -> bytes:
     return digest.digest()
 
 
-def _quarantine(
-    body: RefusedBody, quarantine: _Quarantine, pending: _Pending
-) -> Stored | InboxUnavailableError:
+def _quarantine(body: RefusedBody, quarantine: _Quarantine, pending: _Pending) -> Stored | InboxUnavailableError:
     fingerprint = body_hash(body.delivery)
     if known := quarantine.id_of(fingerprint):
         pending.again.append(_again(known, body.delivery))

@@ -19,6 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "specs" / "examples"
 COMMAND = Path(sys.executable).with_name("webhooks")
 USER = ("tradecloud", "pass:wörd with: colons")
+#: As bytes, because requests would encode a text as Latin-1.
+BASIC: Any = (USER[0].encode(), USER[1].encode())
 OTHER_USER = ("orders-only", "another secret")
 TOKEN = "t0ken-of-some-length"
 
@@ -54,9 +56,7 @@ class RunningService:
         self.config.write_text(self._settings(extra), encoding="utf-8")
 
     def _settings(self, extra: str) -> str:
-        transport = (
-            'certificate = "cert.pem"\nkey = "key.pem"' if self.https else "behind_proxy = true"
-        )
+        transport = 'certificate = "cert.pem"\nkey = "key.pem"' if self.https else "behind_proxy = true"
         server, _, rest = extra.partition("\n[")
         return f"""
 [auth.basic.main]
@@ -135,12 +135,10 @@ port = {self.port}
     def post(self, path: str, body: bytes | str, **kwargs: Any) -> requests.Response:
         """POST as Tradecloud does, unless told otherwise."""
         data = body.encode() if isinstance(body, str) else body
-        kwargs.setdefault("auth", (USER[0].encode(), USER[1].encode()))
+        kwargs.setdefault("auth", BASIC)
         headers = {"Content-Type": "application/json"} | kwargs.pop("headers", {})
         headers = {key: value for key, value in headers.items() if value is not None}
-        return requests.post(
-            self.url + path, data=data, headers=headers, verify=str(self.ca), timeout=30, **kwargs
-        )
+        return requests.post(self.url + path, data=data, headers=headers, verify=str(self.ca), timeout=30, **kwargs)
 
     def webhooks(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[bytes]:
         """Run the command line against this service's settings."""

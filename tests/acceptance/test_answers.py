@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from tests.acceptance.running import (
+    BASIC,
     ORDER,
     OTHER_USER,
     SHIPMENT,
@@ -22,8 +23,6 @@ from tests.acceptance.running import (
     body,
     example,
 )
-
-BASIC = (USER[0].encode(), USER[1].encode())
 
 
 def meta() -> dict[str, str]:
@@ -128,11 +127,14 @@ class TestStored:
 
     @pytest.mark.parametrize(
         "content_type",
-        ["application/json; charset=utf-8", "APPLICATION/JSON", 'application/json;charset="UTF-8"', "application/json; v=2"],
+        [
+            "application/json; charset=utf-8",
+            "APPLICATION/JSON",
+            'application/json;charset="UTF-8"',
+            "application/json; v=2",
+        ],
     )
-    def test_media_type_in_any_legal_spelling_is_accepted(
-        self, service: RunningService, content_type: str
-    ) -> None:
+    def test_media_type_in_any_legal_spelling_is_accepted(self, service: RunningService, content_type: str) -> None:
         stored(service.post(ORDER, body(meta=meta()), headers={"Content-Type": content_type}))
 
     def test_chunked_body_is_accepted(self, service: RunningService) -> None:
@@ -149,7 +151,10 @@ class TestStored:
 
     def test_bearer_token_is_accepted_and_its_name_is_kept(self, service: RunningService) -> None:
         response = service.post(
-            SHIPMENT, body("shipment-issued", meta=meta()), auth=None, headers={"Authorization": f"Bearer {TOKEN}"}
+            SHIPMENT,
+            body("shipment-issued", meta=meta()),
+            auth=None,
+            headers={"Authorization": f"Bearer {TOKEN}"},
         )
         row = json.loads(service.webhooks("events", "show", stored(response), "--json").stdout)
         assert row["credential"] == "robot"
@@ -193,9 +198,7 @@ class TestCredentials:
     def test_token_in_query_or_form_and_forwarded_addresses_are_no_way_in(self, service: RunningService) -> None:
         problem(service.post(f"{ORDER}?access_token={TOKEN}", body(), auth=None), 401, "not-authenticated")
         form = {"Content-Type": "application/x-www-form-urlencoded"}
-        problem(
-            service.post(ORDER, f"access_token={TOKEN}", auth=None, headers=form), 401, "not-authenticated"
-        )
+        problem(service.post(ORDER, f"access_token={TOKEN}", auth=None, headers=form), 401, "not-authenticated")
         for header in ("X-Forwarded-For", "Forwarded", "X-Real-IP"):
             headers = {header: "35.204.36.162"}
             problem(service.post(ORDER, body(), auth=None, headers=headers), 401, "not-authenticated")
@@ -248,8 +251,12 @@ class TestRefusedBodies:
         sent = {"eventName": 1, "orderEvent": {"version": "1", "lines": [{"id": 1}, {"id": 2}], "status": []}}
         details = problem(service.post(ORDER, json.dumps(sent)), 400, "body-refused")
         assert {error["pointer"] for error in details["errors"]} == {
-            "/eventName", "/orderEvent/version", "/orderEvent/lines/0/id", "/orderEvent/lines/1/id", "/orderEvent/status",
-        }  # fmt: skip
+            "/eventName",
+            "/orderEvent/version",
+            "/orderEvent/lines/0/id",
+            "/orderEvent/lines/1/id",
+            "/orderEvent/status",
+        }
 
     def test_order_at_the_shipment_path_and_the_reverse_are_400(self, service: RunningService) -> None:
         details = problem(service.post(SHIPMENT, example("order-issued")), 400, "body-refused")
@@ -333,16 +340,23 @@ class TestTooLarge:
 class TestPathsAndMethods:
     @pytest.mark.parametrize(
         "path",
-        ["/", "/webhooks/tradecloud/orders", ORDER + "/", "/" + ORDER, ORDER.upper(), "/openapi.json", "/ui/", "/docs"],
+        [
+            "/",
+            "/webhooks/tradecloud/orders",
+            ORDER + "/",
+            "/" + ORDER,
+            ORDER.upper(),
+            "/openapi.json",
+            "/ui/",
+            "/docs",
+        ],
     )
     def test_unknown_path_is_404(self, service: RunningService, path: str) -> None:
         problem(service.post(path, body(), allow_redirects=False), 404, "not-found")
 
     @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"])
     def test_wrong_method_is_405_with_allow(self, service: RunningService, method: str) -> None:
-        response = requests.request(
-            method, service.url + ORDER, auth=BASIC, verify=str(service.ca), timeout=20
-        )
+        response = requests.request(method, service.url + ORDER, auth=BASIC, verify=str(service.ca), timeout=20)
         if method == "BREW":  # no HTTP method: the parser of the server does not know it
             assert response.status_code in (400, 405)
             return

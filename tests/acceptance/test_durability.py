@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.acceptance.running import COMMAND, ORDER, USER, RunningService, body
+from tests.acceptance.running import BASIC, COMMAND, ORDER, RunningService, body
 
 ROUNDS = 20
 SENDERS = 2
@@ -38,7 +38,7 @@ class Sender(threading.Thread):
     def run(self) -> None:
         session = requests.Session()
         session.verify = str(self.service.ca)
-        session.auth = (USER[0].encode(), USER[1].encode())
+        session.auth = BASIC
         session.headers["Content-Type"] = "application/json"
         while not self.stop_sending.is_set():
             message_id = str(uuid.uuid4())

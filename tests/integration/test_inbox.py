@@ -79,6 +79,7 @@ def use(inbox: LocalInbox, what: Callable[[LocalInbox], Awaitable[Any]]) -> Any:
     """Start the inbox, do something with it, stop it."""
 
     async def whole() -> Any:
+        inbox.open()
         await inbox.start()
         try:
             return await what(inbox)
@@ -296,9 +297,13 @@ def test_a_reader_that_never_lets_go_leads_to_503_not_to_a_full_disk(
         reader = sqlite3.connect(path, isolation_level=None)
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM event").fetchall()
-        with pytest.raises(InboxUnavailableError, match="wal_max_bytes"):
+
+        async def fill() -> None:
             for _ in range(100):
                 await inbox.accept(event(new_id(), body=b"x" * 50_000))
+
+        with pytest.raises(InboxUnavailableError, match="wal_max_bytes"):
+            await fill()
         reader.execute("ROLLBACK")
         await asyncio.sleep(1.1)  # emptying is tried once a second
         await inbox.check()
@@ -329,6 +334,7 @@ def test_stopped_inbox_stores_what_waits_and_refuses_what_comes_later(tmp_path: 
     inbox = inbox_at(tmp_path / "inbox.db")
 
     async def stop_with_waiters() -> list[Any]:
+        inbox.open()
         await inbox.start()
         waiting = [asyncio.create_task(inbox.accept(event(f"m{i}"))) for i in range(20)]
         await asyncio.sleep(0)

@@ -65,7 +65,8 @@ def test_wrong_user_or_password_is_refused(user_pass: str | bytes) -> None:
     [
         b"", b"Basic", b"Basic ", b"Bearer", b"Bearer ", b"Basic %%%=", b"Basic dHJhZGU", b"Basic a", b"Basic =",
         b"Basic " + base64.b64encode(b"\xff\xfe:x"), b"Basic " + base64.b64encode(b"nocolon"),
-        b"Digest username=tradecloud", b"Bearer abc.def-123~x+y/z==", b"Bearer abc.DEF-123~x+y/z", b"abc.DEF-123~x+y/z==",
+        b"Digest username=tradecloud", b"Bearer abc.def-123~x+y/z==", b"Bearer abc.DEF-123~x+y/z",
+        b"abc.DEF-123~x+y/z==",
         b"Basic abc.DEF-123~x+y/z==", b"Bearer " + base64.b64encode(b"orders:secret"),
         basic("orders:secret") + b", " + basic("orders:secret"),
     ],
@@ -96,9 +97,7 @@ def test_challenges_are_those_of_the_schemes_in_force_at_the_endpoint() -> None:
         'Basic realm="tradecloud-webhooks", charset="UTF-8"',
         'Bearer realm="tradecloud-webhooks"',
     )
-    assert refusal(endpoint=Endpoint.SHIPMENT).challenges == (
-        'Basic realm="tradecloud-webhooks", charset="UTF-8"',
-    )
+    assert refusal(endpoint=Endpoint.SHIPMENT).challenges == ('Basic realm="tradecloud-webhooks", charset="UTF-8"',)
 
 
 def test_wrong_token_is_called_invalid_in_the_challenge() -> None:

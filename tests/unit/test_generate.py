@@ -41,7 +41,10 @@ SWAGGER: dict[str, Any] = {
                 "code": {"type": "string", "pattern": "^x$", "x-nullable": True},
             },
         },
-        "Line": {"type": "object", "properties": {"quantity": {"type": "number", "format": "decimal", "minimum": 0}}},
+        "Line": {
+            "type": "object",
+            "properties": {"quantity": {"type": "number", "format": "decimal", "minimum": 0}},
+        },
     },
 }
 

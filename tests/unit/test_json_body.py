@@ -39,7 +39,20 @@ def test_byte_order_mark_is_skipped() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"  ", b"<xml/>", b"{", b'{"a":1,}', b"{'a':1}", b"// x\n{}", b"01", b"{} {}", b"NaN", b"Infinity", b"-Infinity"],
+    [
+        b"",
+        b"  ",
+        b"<xml/>",
+        b"{",
+        b'{"a":1,}',
+        b"{'a':1}",
+        b"// x\n{}",
+        b"01",
+        b"{} {}",
+        b"NaN",
+        b"Infinity",
+        b"-Infinity",
+    ],
 )
 def test_what_is_not_json_is_refused(body: bytes) -> None:
     assert "line 1" in reason(body) or "line 2" in reason(body)

@@ -37,7 +37,7 @@ def rows() -> dict[str, str]:
     """Slug to answer cell of the README's table."""
     table = README.read_text(encoding="utf-8").partition("## The answers")[2]
     found = re.findall(r"^\| `([a-z-]+)`(?::[^|]*)? \| ([^|]*) \|", table, re.MULTILINE)
-    return {slug: answer for slug, answer in found}
+    return dict(found)
 
 
 def test_readme_has_exactly_the_problems_of_the_code() -> None:

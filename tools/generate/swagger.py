@@ -99,9 +99,7 @@ def _schema(schema: Json, where: str) -> Json:
                 raise UnsupportedConstructError("an allOf of anything but one reference", where)
             converted[key] = [{"$ref": _reference(value[0]["$ref"], where)}]
         elif key == "properties":
-            converted[key] = {
-                name: _schema(member, f"{where}/properties/{name}") for name, member in value.items()
-            }
+            converted[key] = {name: _schema(member, f"{where}/properties/{name}") for name, member in value.items()}
         elif key == "items":
             converted[key] = _schema(value, f"{where}/items")
         elif key == "additionalProperties":

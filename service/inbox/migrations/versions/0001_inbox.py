@@ -46,9 +46,7 @@ def upgrade() -> None:
     op.create_index("event_by_message", "event", ["message_id", "endpoint"])
     op.create_index("event_by_content", "event", ["content_hash", "endpoint"])
     op.create_index("event_by_body", "event", ["body_hash"], unique=True)
-    op.create_index(
-        "event_quarantined", "event", ["kept_length"], sqlite_where=sa.text("state = 'quarantined'")
-    )
+    op.create_index("event_quarantined", "event", ["kept_length"], sqlite_where=sa.text("state = 'quarantined'"))
     op.create_table(
         "event_body",
         sa.Column("event_id", sa.Text, sa.ForeignKey("event.id"), primary_key=True),

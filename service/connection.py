@@ -1,0 +1,447 @@
+"""One sender's connection: uvicorn's HTTP/1.1, with limits, and without any answer that would lose an event.
+
+The sender drops an event for good after any 4xx and after 500, and comes again after a closed connection. So
+whoever is too slow or too large is cut off without an answer, and an answer that was given is never destroyed by
+closing the connection under the sender's feet: what it still sends is read first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import httptools
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+if TYPE_CHECKING:
+    from uvicorn._types import (
+        ASGI3Application,
+        ASGIReceiveCallable,
+        ASGIReceiveEvent,
+        ASGISendCallable,
+        ASGISendEvent,
+        Scope,
+    )
+
+log = logging.getLogger(__name__)
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+#: During a drain an idle connection stays this long, for the request that may be in the kernel already.
+IDLE_GRACE = 0.25
+
+_MEDIA_TYPE = b"application/problem+json"
+_MALFORMED = json.dumps(
+    {"type": "urn:tradecloud-webhooks:problem:malformed-http", "title": "Malformed HTTP", "status": 400}
+).encode()
+_UNAVAILABLE = json.dumps(
+    {"type": "urn:tradecloud-webhooks:problem:unavailable", "title": "Temporarily unavailable", "status": 503}
+).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one sender may take; times in seconds."""
+
+    header_timeout: float
+    body_timeout: float
+    keep_alive_timeout: float
+    tls_handshake_timeout: float
+    max_connections: int
+    max_header_bytes: int = 65536
+    linger_bytes: int = 1024 * 1024
+    """Read and thrown away of a body that is still coming when its answer is given."""
+    linger_seconds: float = 5.0
+    trusted_peers: tuple[Network, ...] | None = None
+    """Set: every other peer is turned away."""
+
+
+class SharedState(ServerState):
+    """What the connections of one server share."""
+
+    def __init__(self, limits: Limits) -> None:
+        super().__init__()
+        self.limits = limits
+        self.draining = False
+        self._warned_at = float("-inf")
+
+    def open_connections(self) -> list[Connection]:
+        """Those that are open now."""
+        return [connection for connection in self.connections if isinstance(connection, Connection)]
+
+    def warn_of_refusal(self, now: float, reason: str) -> None:
+        """Log a connection that was turned away; at most once a second, because a flood must not fill the log."""
+        if now - self._warned_at >= 1:
+            self._warned_at = now
+            log.warning("action=connection_refused reason=%s", reason)
+
+
+class _AnswerTransport:
+    """What uvicorn takes for the transport: its close() first lets the sender read the answer."""
+
+    def __init__(self, wire: asyncio.Transport, connection: Connection) -> None:
+        self.close = connection.hang_up
+        self.is_closing = connection.is_hung_up
+        self.write = wire.write
+        self.get_extra_info = wire.get_extra_info
+        self.pause_reading = wire.pause_reading
+        self.resume_reading = wire.resume_reading
+
+
+class Connection(HttpToolsProtocol):
+    """Created by uvicorn for each connection; `server_state` brings the limits."""
+
+    server_state: SharedState
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: SharedState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._limits = server_state.limits
+        self._wire: asyncio.Transport = None  # type: ignore[assignment]  # as uvicorn: until connection_made
+        self._active: RequestResponseCycle | None = None
+        self._app_waits_for: RequestResponseCycle | None = None
+        self._clock: asyncio.TimerHandle | None = None
+        self._awaited: tuple[str, RequestResponseCycle | None] = ("", None)
+        self._hung_up = False
+        self._deaf = False  # what comes is no longer parsed
+        self._sender_finished = False
+        self._in_head = False
+        self._head_size = 0
+        self._body_size = 0
+        self._discarded = 0
+        self._advanced = False
+        self._unframed = 0  # bytes in a row that completed no head and brought no body
+        self._skip_head = False
+
+    # What happens to the connection
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take the connection, or close it if it is one too many or not of a trusted peer."""
+        self._wire = transport
+        super().connection_made(cast(asyncio.Transport, _AnswerTransport(transport, self)))
+        if len(self.connections) > self._limits.max_connections:
+            self.server_state.warn_of_refusal(self.loop.time(), "server.max_connections is reached")
+            self.cut()
+        elif not self._is_trusted():
+            peer = self.client[0] if self.client else "unknown"
+            self.server_state.warn_of_refusal(self.loop.time(), f"{peer} is not a trusted proxy")
+            self.cut()
+        else:
+            self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the application, if it is still at work."""
+        self._forsake()
+        super().connection_lost(exc)
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn always closes here
+        """A sender that closes its sending half after a whole request still gets its answer (not over TLS)."""
+        self._sender_finished = True
+        cycle = self.cycle
+        if self.scheme == "https" or self._hung_up or cycle is None:
+            return False
+        cycle.keep_alive = False
+        return not cycle.more_body and not cycle.response_complete
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, then wait for what is missing."""
+        if self._deaf:
+            self._discard(len(data))
+            return
+        if self.cycle is None or not self.cycle.more_body:
+            self._in_head = True
+        self._feed(data)
+        self._watch()
+
+    def shutdown(self) -> None:
+        """The drain began: finish the request under way, or close."""
+        if self.cycle is not None:
+            self.cycle.keep_alive = False
+        self._watch()
+
+    def cut(self) -> None:
+        """Close now, without an answer."""
+        self._forsake()
+        self._wire.abort()
+
+    def is_hung_up(self) -> bool:
+        """Whether nothing more is answered on this connection."""
+        return self._hung_up
+
+    def hang_up(self) -> None:
+        """Close after the last answer, but not while the sender still sends.
+
+        Closing over unread bytes makes the kernel reset the connection, and a reset can destroy the answer
+        before the sender reads it.
+        """
+        if self._hung_up:
+            return
+        self._hung_up = True
+        sending = self._deaf or self._in_head or self.pipeline or (self.cycle and self.cycle.more_body)
+        if sending and not self._sender_finished:
+            self.flow.resume_reading()
+            if self.scheme == "http":  # TLS knows no half-close
+                self._wire.write_eof()
+            self._start_clock(self._limits.linger_seconds, "end of the sender")
+        else:
+            self._close()
+
+    # Parser callbacks and what is made of them
+
+    def on_message_begin(self) -> None:
+        """A new head begins."""
+        if not self._skip_head:
+            super().on_message_begin()
+            self._in_head = True
+            self._head_size = 0
+
+    def on_url(self, url: bytes) -> None:
+        """A part of the path."""
+        if self._in_head:
+            self._count_head(len(url))
+            super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header. Trailers come here as well, but must not become headers of a request that runs already."""
+        if self._in_head:
+            self._count_head(len(name) + len(value) + len(": \r\n"))
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Hand the request over to the application."""
+        if self._skip_head or self._hung_up:
+            return
+        super().on_headers_complete()
+        self._in_head = False
+        self._advanced = True
+        self._body_size = self._discarded = 0
+        if self.server_state.draining:
+            self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body; of no use once the answer is given."""
+        self._advanced = True
+        self._body_size += len(body)
+        if self.cycle.response_complete:
+            self._discard(len(body))
+        else:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The body is complete."""
+        if self.parser.should_upgrade():
+            return  # the parser skipped the body; see _feed
+        self._advanced = True
+        super().on_message_complete()
+        self.cycle.more_body = False
+        if self._hung_up:
+            self._close()
+
+    def _feed(self, data: bytes) -> None:
+        self._advanced = False
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._refuse_upgrade()
+            if rest := data[upgrade.args[0] :]:
+                self._feed(rest)
+        except httptools.HttpParserError:
+            self._stop_parsing()
+        else:
+            self._unframed = 0 if self._advanced else self._unframed + len(data)
+            if self._unframed > self._limits.max_header_bytes:
+                self._stop_parsing()
+
+    def _refuse_upgrade(self) -> None:
+        # An upgrade is never granted, so the body belongs to the request. But the parser takes what follows such
+        # a head for another protocol; a new one is set to where the body begins.
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        framing = (b"content-length", b"transfer-encoding")
+        lines = [name + b": " + value for name, value in self.cycle.scope["headers"] if name in framing]
+        self._skip_head = True
+        self.parser.feed_data(b"\r\n".join([b"POST / HTTP/1.1", *lines, b"", b""]))
+        self._skip_head = False
+
+    def _stop_parsing(self) -> None:
+        """The bytes are not HTTP, or a head (or trailer) is too large."""
+        self._deaf = True
+        cycle = self.cycle
+        oversized = max(self._head_size, self._unframed) > self._limits.max_header_bytes
+        if cycle is not None and not cycle.response_complete:
+            if not self._in_head:
+                cycle.scope.setdefault("extensions", {})["malformed_body"] = {}
+                cycle.more_body = False
+                cycle.message_event.set()
+            # An answer now would be taken for the one to the request under way: that is answered, the rest not.
+            cycle.keep_alive = False
+        elif not self._in_head or self._hung_up:
+            self.hang_up()
+        elif oversized:
+            self.cut()
+        else:
+            self._answer_malformed()
+
+    def _count_head(self, size: int) -> None:
+        self._head_size += size
+        if self._head_size > self._limits.max_header_bytes:
+            raise ValueError("head too large")  # makes feed_data raise HttpParserError
+
+    def _discard(self, size: int) -> None:
+        self._discarded += size
+        if self._discarded > self._limits.linger_bytes:
+            if self.cycle is None or self.cycle.response_complete:
+                self.hang_up()
+            # Not closed at once: the sender gets the rest of linger_seconds to read the answer, but sends no more.
+            self.flow.pause_reading()
+
+    # The application's call and its answer
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._active = cycle
+
+        async def call(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+            await self._call(cycle, app, receive, send)
+
+        super()._start_asgi_task(cycle, call)
+
+    async def _call(
+        self,
+        cycle: RequestResponseCycle,
+        app: ASGI3Application,
+        receive: ASGIReceiveCallable,
+        send: ASGISendCallable,
+    ) -> None:
+        async def receiving() -> ASGIReceiveEvent:
+            self._app_waits_for = cycle
+            try:
+                return await receive()
+            finally:
+                self._app_waits_for = None
+
+        async def sending(message: ASGISendEvent) -> None:
+            if not cycle.response_started and self._rest_is_too_long(cycle):
+                cycle.keep_alive = False  # makes uvicorn add `Connection: close`
+            await send(message)
+
+        try:
+            await app(cycle.scope, receiving, sending)
+        except asyncio.CancelledError:  # the drain is over; uvicorn would answer 500
+            self.cut()
+        except BaseException:
+            if cycle.response_started:
+                raise
+            log.exception("action=application_failed")
+        if not cycle.response_started and not cycle.disconnected:
+            log.error("action=no_answer_of_the_application")
+            headers = [(b"content-type", _MEDIA_TYPE), (b"content-length", str(len(_UNAVAILABLE)).encode())]
+            headers.append((b"retry-after", b"30"))
+            await sending({"type": "http.response.start", "status": 503, "headers": headers})
+            await sending({"type": "http.response.body", "body": _UNAVAILABLE, "more_body": False})
+
+    def _rest_is_too_long(self, cycle: RequestResponseCycle) -> bool:
+        if not cycle.more_body:
+            return False
+        if cycle.waiting_for_100_continue:
+            return True  # whether the body or another request comes next, only the sender knows
+        lengths = [int(value) for name, value in cycle.scope["headers"] if name == b"content-length"]
+        return bool(lengths) and lengths[0] - self._body_size > self._limits.linger_bytes
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request, or wait for it."""
+        self.server_state.total_requests += 1
+        if self._hung_up:
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        self._watch()
+
+    def _answer_malformed(self) -> None:
+        headers = [
+            *self.server_state.default_headers,
+            (b"content-type", _MEDIA_TYPE),
+            (b"content-length", str(len(_MALFORMED)).encode()),
+            (b"connection", b"close"),
+        ]
+        lines = [name + b": " + value + b"\r\n" for name, value in headers]
+        self._wire.write(b"".join([STATUS_LINE[400], *lines, b"\r\n", _MALFORMED]))
+        self.hang_up()
+
+    # The clock
+
+    def _watch(self) -> None:
+        """Give the sender its time for what the connection waits for now; called after every change."""
+        if self._hung_up:
+            return
+        limits, cycle, seconds = self._limits, self.cycle, 0.0
+        if cycle is not None and cycle.more_body:
+            if cycle.response_complete:
+                awaited, seconds = "rest of a body", limits.linger_seconds
+            else:
+                awaited, seconds = "body", limits.body_timeout
+        elif cycle is not None and not cycle.response_complete:
+            awaited = "answer"
+        elif self._in_head or (cycle is None and not self.server_state.draining):
+            awaited, seconds = "head", limits.header_timeout
+        elif self.server_state.draining:
+            awaited, seconds = "nothing", IDLE_GRACE
+        else:
+            awaited, seconds = "next request", limits.keep_alive_timeout
+        if self._awaited == (awaited, cycle):
+            return
+        self._start_clock(seconds, awaited)
+
+    def _start_clock(self, seconds: float, awaited: str) -> None:
+        self._awaited = (awaited, self.cycle)
+        if self._clock is not None:
+            self._clock.cancel()
+        self._clock = self.loop.call_later(seconds, self._time_is_up) if seconds else None
+
+    def _time_is_up(self) -> None:
+        match self._awaited[0]:
+            case "body" if self._app_waits_for is not self.cycle:
+                self._start_clock(self._limits.body_timeout, "body")  # the wait is ours, not the sender's
+            case "body" | "head" | "close":
+                self.cut()
+            case "next request" | "nothing":
+                self.connections.discard(self)  # no answer is due: a drain need not wait for its TLS farewell
+                self._close()
+            case _:
+                self._close()
+
+    def _close(self) -> None:
+        self._hung_up = self._deaf = True
+        self._wire.close()
+        # A sender that does not read its answer must not hold the connection for ever.
+        self._start_clock(self._limits.linger_seconds, "close")
+
+    def _forsake(self) -> None:
+        """Answer nobody any more, and let the application know."""
+        self._hung_up = self._deaf = True
+        self._start_clock(0, "")
+        for cycle in (self._active, self.cycle):
+            if cycle is not None and not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
+
+    def _is_trusted(self) -> bool:
+        if self._limits.trusted_peers is None:
+            return True
+        if self.client is None:
+            return False
+        address = ipaddress.ip_address(self.client[0])
+        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+            address = address.ipv4_mapped  # how an IPv4 peer looks to a socket that listens on ::
+        return any(address in network for network in self._limits.trusted_peers)
