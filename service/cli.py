@@ -16,10 +16,10 @@ import typer
 from handlers.interface import Endpoint
 from service.console.events import event_json, event_text, events_json, events_table
 from service.console.text import table
+from service.errors import StartError
 from service.inbox.interface import InboxUnavailableError, State
 from service.inbox.reader import EventFilter, InboxReader, NoSuchEventError
 from service.maintenance import Maintenance
-from service.serve import ServeError, serve_development, serve_production
 from service.settings import Settings, SettingsError, effective, load
 
 app = typer.Typer(
@@ -68,6 +68,9 @@ def serve(
     ] = False,
 ) -> None:
     """Receive webhooks until SIGTERM or Ctrl+C."""
+    # Imported here, because the other commands should not wait for the server's libraries.
+    from service.serve import serve_development, serve_production
+
     raise typer.Exit(serve_development(config) if dev else serve_production(config))
 
 
@@ -175,7 +178,7 @@ def _moment(option: str, text: str | None) -> datetime | None:
 def _one_line_errors() -> Iterator[None]:
     try:
         yield
-    except (SettingsError, ServeError, InboxUnavailableError, NoSuchEventError) as error:
+    except (SettingsError, StartError, InboxUnavailableError, NoSuchEventError) as error:
         for line in str(error).splitlines():
             print(f"webhooks: {line}", file=sys.stderr)
         sys.exit(1)

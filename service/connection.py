@@ -8,16 +8,15 @@ closing the connection under the sender's feet: what it still sends is read firs
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import json
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-import httptools
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
-from uvicorn.server import ServerState
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+from service.framing import RequestFraming
+from service.limits import Limits, SharedState
 
 if TYPE_CHECKING:
     from uvicorn._types import (
@@ -29,9 +28,9 @@ if TYPE_CHECKING:
         Scope,
     )
 
-log = logging.getLogger(__name__)
+__all__ = ["Connection", "Limits", "SharedState"]
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+log = logging.getLogger(__name__)
 
 #: During a drain an idle connection stays this long, for the request that may be in the kernel already.
 IDLE_GRACE = 0.25
@@ -43,43 +42,6 @@ _MALFORMED = json.dumps(
 _UNAVAILABLE = json.dumps(
     {"type": "urn:tradecloud-webhooks:problem:unavailable", "title": "Temporarily unavailable", "status": 503}
 ).encode()
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one sender may take; times in seconds."""
-
-    header_timeout: float
-    body_timeout: float
-    keep_alive_timeout: float
-    tls_handshake_timeout: float
-    max_connections: int
-    max_header_bytes: int = 65536
-    linger_bytes: int = 1024 * 1024
-    """Read and thrown away of a body that is still coming when its answer is given."""
-    linger_seconds: float = 5.0
-    trusted_peers: tuple[Network, ...] | None = None
-    """Set: every other peer is turned away."""
-
-
-class SharedState(ServerState):
-    """What the connections of one server share."""
-
-    def __init__(self, limits: Limits) -> None:
-        super().__init__()
-        self.limits = limits
-        self.draining = False
-        self._warned_at = float("-inf")
-
-    def open_connections(self) -> list[Connection]:
-        """Those that are open now."""
-        return [connection for connection in self.connections if isinstance(connection, Connection)]
-
-    def warn_of_refusal(self, now: float, reason: str) -> None:
-        """Log a connection that was turned away; at most once a second, because a flood must not fill the log."""
-        if now - self._warned_at >= 1:
-            self._warned_at = now
-            log.warning("action=connection_refused reason=%s", reason)
 
 
 class _AnswerTransport:
@@ -94,7 +56,7 @@ class _AnswerTransport:
         self.resume_reading = wire.resume_reading
 
 
-class Connection(HttpToolsProtocol):
+class Connection(RequestFraming):
     """Created by uvicorn for each connection; `server_state` brings the limits."""
 
     server_state: SharedState
@@ -107,6 +69,7 @@ class Connection(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self.max_header_bytes = server_state.limits.max_header_bytes
         self._limits = server_state.limits
         self._wire: asyncio.Transport = None  # type: ignore[assignment]  # as uvicorn: until connection_made
         self._active: RequestResponseCycle | None = None
@@ -116,13 +79,8 @@ class Connection(HttpToolsProtocol):
         self._hung_up = False
         self._deaf = False  # what comes is no longer parsed
         self._sender_finished = False
-        self._in_head = False
-        self._head_size = 0
         self._body_size = 0
         self._discarded = 0
-        self._advanced = False
-        self._unframed = 0  # bytes in a row that completed no head and brought no body
-        self._skip_head = False
 
     # What happens to the connection
 
@@ -133,8 +91,7 @@ class Connection(HttpToolsProtocol):
         if len(self.connections) > self._limits.max_connections:
             self.server_state.warn_of_refusal(self.loop.time(), "server.max_connections is reached")
             self.cut()
-        elif not self._is_trusted():
-            peer = self.client[0] if self.client else "unknown"
+        elif not self._limits.trusts(peer := self.client[0] if self.client else None):
             self.server_state.warn_of_refusal(self.loop.time(), f"{peer} is not a trusted proxy")
             self.cut()
         else:
@@ -160,8 +117,9 @@ class Connection(HttpToolsProtocol):
             self._discard(len(data))
             return
         if self.cycle is None or not self.cycle.more_body:
-            self._in_head = True
-        self._feed(data)
+            self.in_head = True
+        if not self.feed(data):
+            self._stop_parsing()
         self._watch()
 
     def shutdown(self) -> None:
@@ -188,7 +146,7 @@ class Connection(HttpToolsProtocol):
         if self._hung_up:
             return
         self._hung_up = True
-        sending = self._deaf or self._in_head or self.pipeline or (self.cycle and self.cycle.more_body)
+        sending = self._deaf or self.in_head or self.pipeline or (self.cycle and self.cycle.more_body)
         if sending and not self._sender_finished:
             self.flow.resume_reading()
             if self.scheme == "http":  # TLS knows no half-close
@@ -197,106 +155,47 @@ class Connection(HttpToolsProtocol):
         else:
             self._close()
 
-    # Parser callbacks and what is made of them
-
-    def on_message_begin(self) -> None:
-        """A new head begins."""
-        if not self._skip_head:
-            super().on_message_begin()
-            self._in_head = True
-            self._head_size = 0
-
-    def on_url(self, url: bytes) -> None:
-        """A part of the path."""
-        if self._in_head:
-            self._count_head(len(url))
-            super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """One header. Trailers come here as well, but must not become headers of a request that runs already."""
-        if self._in_head:
-            self._count_head(len(name) + len(value) + len(": \r\n"))
-            super().on_header(name, value)
+    # What the parser finds
 
     def on_headers_complete(self) -> None:
         """Hand the request over to the application."""
-        if self._skip_head or self._hung_up:
+        if self._hung_up:
             return
         super().on_headers_complete()
-        self._in_head = False
-        self._advanced = True
         self._body_size = self._discarded = 0
         if self.server_state.draining:
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body; of no use once the answer is given."""
-        self._advanced = True
+        super().on_body(body)
         self._body_size += len(body)
         if self.cycle.response_complete:
             self._discard(len(body))
-        else:
-            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The body is complete."""
-        if self.parser.should_upgrade():
-            return  # the parser skipped the body; see _feed
-        self._advanced = True
         super().on_message_complete()
-        self.cycle.more_body = False
-        if self._hung_up:
+        if self._hung_up and not self.cycle.more_body:
             self._close()
-
-    def _feed(self, data: bytes) -> None:
-        self._advanced = False
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._refuse_upgrade()
-            if rest := data[upgrade.args[0] :]:
-                self._feed(rest)
-        except httptools.HttpParserError:
-            self._stop_parsing()
-        else:
-            self._unframed = 0 if self._advanced else self._unframed + len(data)
-            if self._unframed > self._limits.max_header_bytes:
-                self._stop_parsing()
-
-    def _refuse_upgrade(self) -> None:
-        # An upgrade is never granted, so the body belongs to the request. But the parser takes what follows such
-        # a head for another protocol; a new one is set to where the body begins.
-        self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        framing = (b"content-length", b"transfer-encoding")
-        lines = [name + b": " + value for name, value in self.cycle.scope["headers"] if name in framing]
-        self._skip_head = True
-        self.parser.feed_data(b"\r\n".join([b"POST / HTTP/1.1", *lines, b"", b""]))
-        self._skip_head = False
 
     def _stop_parsing(self) -> None:
         """The bytes are not HTTP, or a head (or trailer) is too large."""
         self._deaf = True
         cycle = self.cycle
-        oversized = max(self._head_size, self._unframed) > self._limits.max_header_bytes
         if cycle is not None and not cycle.response_complete:
-            if not self._in_head:
+            if not self.in_head:
                 cycle.scope.setdefault("extensions", {})["malformed_body"] = {}
                 cycle.more_body = False
                 cycle.message_event.set()
             # An answer now would be taken for the one to the request under way: that is answered, the rest not.
             cycle.keep_alive = False
-        elif not self._in_head or self._hung_up:
+        elif not self.in_head or self._hung_up:
             self.hang_up()
-        elif oversized:
+        elif self.is_oversized():
             self.cut()
         else:
             self._answer_malformed()
-
-    def _count_head(self, size: int) -> None:
-        self._head_size += size
-        if self._head_size > self._limits.max_header_bytes:
-            raise ValueError("head too large")  # makes feed_data raise HttpParserError
 
     def _discard(self, size: int) -> None:
         self._discarded += size
@@ -325,6 +224,8 @@ class Connection(HttpToolsProtocol):
     ) -> None:
         async def receiving() -> ASGIReceiveEvent:
             self._app_waits_for = cycle
+            if self._awaited == ("application", cycle):
+                self._start_clock(self._limits.body_timeout, "body")
             try:
                 return await receive()
             finally:
@@ -389,11 +290,13 @@ class Connection(HttpToolsProtocol):
         if cycle is not None and cycle.more_body:
             if cycle.response_complete:
                 awaited, seconds = "rest of a body", limits.linger_seconds
+            elif self._awaited == ("application", cycle):
+                return
             else:
                 awaited, seconds = "body", limits.body_timeout
         elif cycle is not None and not cycle.response_complete:
             awaited = "answer"
-        elif self._in_head or (cycle is None and not self.server_state.draining):
+        elif self.in_head or (cycle is None and not self.server_state.draining):
             awaited, seconds = "head", limits.header_timeout
         elif self.server_state.draining:
             awaited, seconds = "nothing", IDLE_GRACE
@@ -412,7 +315,7 @@ class Connection(HttpToolsProtocol):
     def _time_is_up(self) -> None:
         match self._awaited[0]:
             case "body" if self._app_waits_for is not self.cycle:
-                self._start_clock(self._limits.body_timeout, "body")  # the wait is ours, not the sender's
+                self._start_clock(0, "application")  # the delay is ours, not the sender's
             case "body" | "head" | "close":
                 self.cut()
             case "next request" | "nothing":
@@ -435,13 +338,3 @@ class Connection(HttpToolsProtocol):
             if cycle is not None and not cycle.response_complete:
                 cycle.disconnected = True
                 cycle.message_event.set()
-
-    def _is_trusted(self) -> bool:
-        if self._limits.trusted_peers is None:
-            return True
-        if self.client is None:
-            return False
-        address = ipaddress.ip_address(self.client[0])
-        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-            address = address.ipv4_mapped  # how an IPv4 peer looks to a socket that listens on ::
-        return any(address in network for network in self._limits.trusted_peers)

@@ -30,6 +30,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Mount, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from handlers.interface import NotAllowedError, NotAuthenticatedError
 from service.contract import Contract
 
 Operation = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -121,10 +122,19 @@ class _AuthorizationHandler(AbstractSecurityHandler):
     def _check(self, request: ConnexionRequest) -> Any:
         scope = request.scope
         authorization = [value for key, value in scope["headers"] if key == b"authorization"]
-        operation_id = scope["extensions"][ROUTING_CONTEXT]["operation_id"]
-        name = self._identify(authorization, operation_id)
-        scope["extensions"][_CREDENTIAL] = name
-        return {"sub": name}
+        # connexion asks once for each scheme that the contract allows; our reading covers them all, so the
+        # first answer stands.
+        known = scope["extensions"].get(_CREDENTIAL)
+        if known is None:
+            operation_id = scope["extensions"][ROUTING_CONTEXT]["operation_id"]
+            try:
+                known = self._identify(authorization, operation_id)
+            except (NotAuthenticatedError, NotAllowedError) as error:
+                known = error
+            scope["extensions"][_CREDENTIAL] = known
+        if isinstance(known, Exception):
+            raise known
+        return {"sub": known}
 
 
 class _OperationAPI(RoutedAPI[Operation]):

@@ -9,6 +9,7 @@ from pathlib import Path
 from service import development, log
 from service.app import build
 from service.connection import Limits
+from service.errors import StartError
 from service.routing import ContractMismatchError
 from service.server import CertificateError, bind, serve, tls_context
 from service.settings import Settings, load, require_serving
@@ -17,15 +18,11 @@ from service.settings import Settings, load, require_serving
 DEVELOPMENT_FOLDER = Path(".webhooks-dev")
 
 
-class ServeError(Exception):
-    """The service cannot start; the text says why and what to do."""
-
-
 def serve_production(config: Path | None) -> int:
     """Serve with the settings in force; returns the exit status.
 
     Raises:
-        SettingsError, ServeError, InboxUnavailableError: it cannot start.
+        SettingsError, StartError, InboxUnavailableError: it cannot start.
     """
     settings = load(config)
     require_serving(settings)
@@ -38,10 +35,10 @@ def serve_development(config: Path | None) -> int:
     """Serve on loopback with a certificate and credentials of its own, made at the first start.
 
     Raises:
-        SettingsError, ServeError: it cannot start.
+        SettingsError, StartError: it cannot start.
     """
     if config is not None:
-        raise ServeError("--dev brings its own settings; leave --config out, or leave --dev out")
+        raise StartError("--dev brings its own settings; leave --config out, or leave --dev out")
     made = development.prepare(DEVELOPMENT_FOLDER)
     settings = load(made.config)
     development.require_loopback(settings)
@@ -84,12 +81,12 @@ def _serve(settings: Settings, banner: list[str]) -> int:
             tls = tls_context(server.certificate, server.key, password)
         application = build(settings)
     except (CertificateError, ContractMismatchError) as error:
-        raise ServeError(str(error)) from error
+        raise StartError(str(error)) from error
     application.open()
     try:
         listener = bind(server.listen_host, server.port)
     except OSError as error:
-        raise ServeError(
+        raise StartError(
             f"cannot listen on {server.listen_host}:{server.port}: {error.strerror}; "
             "choose another with server.port (WEBHOOKS_SERVER__PORT)"
         ) from error

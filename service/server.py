@@ -19,7 +19,8 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.server import HANDLED_SIGNALS
 
-from service.connection import Connection, Limits, SharedState
+from service.connection import Connection
+from service.limits import Limits, SharedState
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +108,7 @@ class Server(uvicorn.Server):
         state.draining = True
         for server in self.servers:
             server.close()
-        for connection in state.open_connections():
+        for connection in list(state.connections):
             connection.shutdown()
         deadline = asyncio.get_running_loop().time() + self._drain_seconds
         while (state.connections or state.tasks) and not self.force_exit:
@@ -121,7 +122,8 @@ class Server(uvicorn.Server):
         tasks = list(self.server_state.tasks)
         if tasks:
             log.warning("action=drain_incomplete requests=%d", len(tasks))
-        for connection in self.server_state.open_connections():
+        for connection in list(self.server_state.connections):
+            assert isinstance(connection, Connection)  # noqa: S101 - for mypy: uvicorn knows several kinds
             connection.cut()
         for task in tasks:
             task.cancel()

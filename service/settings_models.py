@@ -26,7 +26,7 @@ from pydantic import (
 )
 
 from handlers.interface import Endpoint
-from service.settings_sources import Located
+from service.settings_sources import EMPTY_PATH, Located
 
 _SQLITE = "sqlite:///"
 _DEFAULT_URL = f"{_SQLITE}data/inbox.db"
@@ -50,6 +50,12 @@ def _networks(value: object) -> object:
             item = json.dumps(str(item))
             raise ValueError(f"{item} is neither an IP address nor a network such as 10.0.0.0/8") from None
     return networks
+
+
+def _not_empty(value: object) -> object:
+    if value == "":
+        raise ValueError(EMPTY_PATH)
+    return value
 
 
 def _password(value: SecretStr) -> SecretStr:
@@ -91,7 +97,9 @@ Seconds = Annotated[
     float,
     Field(gt=0, le=86_400, allow_inf_nan=False, description="a number of seconds, over 0 and at most 86400"),
 ]
-OptionalPath = Annotated[Path | None, Located(_join), Field(description="the path of a file, in quotes")]
+OptionalPath = Annotated[
+    Path | None, BeforeValidator(_not_empty), Located(_join), Field(description="the path of a file, in quotes")
+]
 Endpoints = Annotated[
     tuple[Endpoint, ...],
     BeforeValidator(_split),

@@ -27,6 +27,9 @@ CONFIG_VARIABLE = "WEBHOOKS_CONFIG"
 #: Stands for any name in the key of a named table: auth.basic.NAME.username.
 _NAME = "NAME"
 
+#: Path("") would be the working directory.
+EMPTY_PATH = "must not be empty; leave the key out instead"
+
 #: What administrators who do not know TOML run into.
 _TOML_HINTS = {
     "Invalid value": "; a text stands in quotes",
@@ -93,7 +96,9 @@ class Shape:
         if near := difflib.get_close_matches(key[-1], siblings, n=1):
             return f"did you mean {spell((*key[:-1], near[0]))}?"
         spelled = {dotted(known): known for known in self.fields}
-        if near := difflib.get_close_matches(dotted(key), spelled, n=1, cutoff=0.75):
+        # Inside a known table the shared beginning would make any key look like any other.
+        lost = not parent or parent not in self._tables
+        if lost and (near := difflib.get_close_matches(dotted(key), spelled, n=1, cutoff=0.75)):
             return f"did you mean {spell(spelled[near[0]])}?"
         if parent not in self._tables:
             return f"known tables are {', '.join(dotted(table) for table in self._tables if table)}"
@@ -143,6 +148,9 @@ class Source:
                 self.problems[text] = (
                     f"{dotted(text)}: given twice, give either {text[-1]} or {file[-1]} ({named.origin})"
                 )
+                continue
+            if not named.value:
+                self.problems[file] = f"{dotted(file)}: {EMPTY_PATH} ({named.origin})"
                 continue
             try:
                 content = Path(named.value).read_bytes().decode("utf-8-sig")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
 import threading
 import time
 from pathlib import Path
@@ -61,10 +62,11 @@ def writing_engine(path: Path, busy_timeout: float) -> Engine:
 
 def reading_engine(path: Path, busy_timeout: float = 5.0) -> Engine:
     """For the command line: cannot write, and keeps no connection open between two questions."""
+    uri = f"{path.absolute().as_uri()}?mode=rw"
     engine = create_engine(
-        URL.create("sqlite", database=f"file:{path}", query={"mode": "rw", "uri": "true"}),
+        "sqlite://",
         poolclass=NullPool,
-        connect_args={"timeout": busy_timeout},
+        creator=lambda: sqlite3.connect(uri, uri=True, timeout=busy_timeout),
     )
 
     @event.listens_for(engine, "connect")

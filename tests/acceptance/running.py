@@ -15,6 +15,9 @@ from typing import Any
 import requests
 import trustme
 
+from service.console.events import event_json
+from service.inbox.reader import InboxReader
+
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "specs" / "examples"
 COMMAND = Path(sys.executable).with_name("webhooks")
@@ -86,8 +89,8 @@ port = {self.port}
         """The inbox."""
         return self.folder / "data" / "inbox.db"
 
-    def start(self, *, command: list[str] | None = None, wait: bool = True) -> RunningService:
-        """Start the process and wait until it is ready."""
+    def start(self, *, command: list[str] | None = None, wait_for: str = "/health/ready") -> RunningService:
+        """Start the process and wait until that path answers 200."""
         command = command or [str(COMMAND)]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("WEBHOOKS_")}
         with self.log.open("ab") as log:
@@ -98,18 +101,17 @@ port = {self.port}
                 stdout=log,
                 stderr=log,
             )
-        if wait:
-            self.wait_until_ready()
+        self.wait_until(wait_for)
         return self
 
-    def wait_until_ready(self, seconds: float = 20.0) -> None:
-        """Until `/health/ready` says so."""
+    def wait_until(self, path: str, seconds: float = 30.0) -> None:
+        """Until the path answers 200."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             assert self.process is not None
             assert self.process.poll() is None, self.log.read_text()
             try:
-                if self.get("/health/ready").status_code == 200:
+                if self.get(path).status_code == 200:
                     return
             except requests.ConnectionError:
                 pass
@@ -156,9 +158,14 @@ port = {self.port}
         rows: list[dict[str, Any]] = json.loads(result.stdout)
         return rows
 
+    def event(self, event_id: str) -> dict[str, Any]:
+        """What `webhooks events show --json` shows, without starting a process for it."""
+        row: dict[str, Any] = json.loads(event_json(InboxReader(self.database).event(event_id)))
+        return row
+
     def raw(self, event_id: str) -> bytes:
-        """The stored bytes."""
-        return self.webhooks("events", "show", event_id, "--raw").stdout
+        """What `webhooks events show --raw` prints, without starting a process for it."""
+        return InboxReader(self.database).body(event_id)
 
 
 def example(name: str) -> bytes:

@@ -7,6 +7,7 @@ import http.client
 import json
 import ssl
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -53,8 +54,7 @@ def stored(response: requests.Response) -> str:
 
 def quarantined(service: RunningService, details: dict[str, Any]) -> dict[str, Any]:
     """What the operator sees of the body that an answer says was kept."""
-    result = service.webhooks("events", "show", details["quarantineId"], "--json")
-    row: dict[str, Any] = json.loads(result.stdout)
+    row = service.event(details["quarantineId"])
     assert row["state"] == "quarantined"
     return row
 
@@ -87,25 +87,25 @@ class TestStored:
         response = service.post(ORDER, body(meta=identity, orderEvent={"orderId": "another"}))
         second = stored(response)
         assert (response.json()["duplicate"], second == first) == (False, False)
-        row = json.loads(service.webhooks("events", "show", second, "--json").stdout)
+        row = service.event(second)
         assert row["otherContentAs"] == first
 
     def test_content_seen_before_without_message_id_is_stored_and_marked(self, service: RunningService) -> None:
         sent = body(eventName="OrderIssuedByBuyer", orderEvent={"orderId": str(uuid.uuid4()), "version": 3})
         first, second = stored(service.post(ORDER, sent)), stored(service.post(ORDER, sent))
-        row = json.loads(service.webhooks("events", "show", second, "--json").stdout)
+        row = service.event(second)
         assert (row["repeatOf"], first == second) == (first, False)
 
     def test_a_resend_is_not_a_repetition(self, service: RunningService) -> None:
         order = {"orderId": str(uuid.uuid4()), "version": 3}
         sent = body(eventName="OrderResentByBuyer", orderEvent=order)
         stored(service.post(ORDER, sent))
-        row = json.loads(service.webhooks("events", "show", stored(service.post(ORDER, sent)), "--json").stdout)
+        row = service.event(stored(service.post(ORDER, sent)))
         assert row["repeatOf"] is None
 
     def test_what_the_contract_does_not_know_is_accepted_and_counted(self, service: RunningService) -> None:
         event_id = stored(service.post(ORDER, body("order-from-the-future", meta=meta())))
-        row = json.loads(service.webhooks("events", "show", event_id, "--json").stdout)
+        row = service.event(event_id)
         assert row["driftCount"] > 20
         assert {"unknown member", "unknown value"} <= {item["kind"] for item in row["drift"]}
 
@@ -122,7 +122,7 @@ class TestStored:
     ) -> None:
         event_id = stored(service.post(ORDER, sent))
         assert service.raw(event_id) == sent.encode()
-        row = json.loads(service.webhooks("events", "show", event_id, "--json").stdout)
+        row = service.event(event_id)
         assert "unstorable character" in {item["kind"] for item in row["drift"]}
 
     @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ class TestStored:
             auth=None,
             headers={"Authorization": f"Bearer {TOKEN}"},
         )
-        row = json.loads(service.webhooks("events", "show", stored(response), "--json").stdout)
+        row = service.event(stored(response))
         assert row["credential"] == "robot"
 
 
@@ -302,13 +302,15 @@ class TestRefusedBodies:
         assert service.raw(details["quarantineId"]) == sent
 
 
-class TestTooLarge:
-    @pytest.fixture(scope="class")
-    def small(self, tmp_path_factory: pytest.TempPathFactory) -> Any:
-        running = RunningService(tmp_path_factory.mktemp("small"), extra="max_body_bytes = 1048576")
-        yield running.start()
-        running.kill()
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A service that takes no more than 1 MiB at a time."""
+    running = RunningService(tmp_path_factory.mktemp("small"), extra="max_body_bytes = 1048576")
+    yield running.start()
+    running.kill()
 
+
+class TestTooLarge:
     @pytest.mark.parametrize("chunked", [False, True])
     def test_body_over_the_limit_is_413_and_its_beginning_is_kept(
         self, small: RunningService, chunked: bool

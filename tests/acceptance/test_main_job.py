@@ -28,12 +28,24 @@ def test_example_is_accepted_listed_and_comes_back_byte_for_byte(service: Runnin
     assert response.status_code == 202, response.text
     event_id = response.json()["eventId"]
     assert service.raw(event_id) == sent
-    (row,) = [row for row in service.events() if row["id"] == event_id]
+    row = service.event(event_id)
     document = json.loads(sent)
     assert row["eventName"] == document["eventName"]
     assert row["state"] == "received"
     assert row["credential"] == "main"
     assert bool(row["driftCount"]) == ("future" in path.name or "unknown" in path.name)
+
+
+def test_command_line_lists_shows_and_prints_the_stored_bytes(service: RunningService) -> None:
+    sent = example("order-single-delivery-split")
+    event_id = service.post(ORDER, sent).json()["eventId"]
+    assert service.webhooks("events", "show", event_id, "--raw").stdout == sent
+    listed = service.webhooks("events", "list").stdout.decode().splitlines()
+    assert listed[0].split()[:3] == ["ID", "RECEIVED", "STATE"]
+    assert any(line.startswith(event_id) and "OrderChangesProposalApprovedByBuyer" in line for line in listed)
+    shown = service.webhooks("events", "show", event_id[:20]).stdout.decode()
+    assert event_id in shown
+    assert json.loads(service.webhooks("events", "show", event_id, "--json").stdout) == service.event(event_id)
 
 
 def test_facts_of_an_order_are_found_again_by_every_filter(service: RunningService) -> None:
@@ -68,12 +80,14 @@ def test_shipment_is_found_by_the_orders_in_its_lines(service: RunningService) -
 def order_of(lines: int) -> bytes:
     """An order of so many lines, about 1.8 KB each, every quantity with 25 digits."""
     order = json.loads(example("order-issued"), parse_float=Decimal)
-    line = order["orderEvent"]["lines"][0]
+    lines_of_example = order["orderEvent"]["lines"]
+    line = next(one for one in lines_of_example if "1234567890123456.789012345" in str(one))
     order["orderEvent"]["lines"] = []
     order["meta"]["messageId"] = order["orderEvent"]["meta"]["messageId"] = str(uuid.uuid4())
     for position in range(lines):
         another = copy.deepcopy(line)
         another["buyerLine"]["position"] = f"{position:04d}"
+        another["buyerLine"]["description"] = "Pump housing, machined, with flange – " * 22
         order["orderEvent"]["lines"].append(another)
     text = json.dumps(order, default=lambda number: f"\0{number}\0", ensure_ascii=False)
     return text.replace('"\\u0000', "").replace('\\u0000"', "").encode()
@@ -89,7 +103,7 @@ def test_order_at_and_over_the_documented_500_lines_is_accepted(
     assert response.status_code == 202, response.text
     event_id = response.json()["eventId"]
     assert service.raw(event_id) == sent
-    (row,) = [row for row in service.events() if row["id"] == event_id]
+    row = service.event(event_id)
     assert row["driftCount"] == beyond
 
 

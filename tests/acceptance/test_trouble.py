@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from requests.auth import _basic_auth_str
 
 from tests.acceptance.running import BASIC, COMMAND, ORDER, SHIPMENT, RunningService, body, example, free_port
 from tests.acceptance.test_answers import problem
@@ -132,9 +133,7 @@ class SlowSender:
         self.connection = http.client.HTTPSConnection("localhost", service.port, context=context, timeout=30)
         self.rest = announced[begin:]
         self.connection.putrequest("POST", ORDER)
-        import requests
-
-        self.connection.putheader("Authorization", requests.auth._basic_auth_str(*BASIC))
+        self.connection.putheader("Authorization", _basic_auth_str(*BASIC))
         self.connection.putheader("Content-Type", "application/json")
         self.connection.putheader("Content-Length", str(len(announced)))
         self.connection.endheaders(announced[:begin])
@@ -142,7 +141,10 @@ class SlowSender:
     def finish(self) -> int:
         """Send the rest; the status of the answer."""
         self.connection.send(self.rest)
-        return self.connection.getresponse().status
+        with self.connection.getresponse() as response:
+            response.read()
+        self.connection.close()
+        return response.status
 
 
 @pytest.mark.parametrize(
@@ -175,6 +177,7 @@ def test_sender_slow_with_its_body_is_cut_off_and_its_memory_is_given_back(
     slow = SlowSender(service, body())
     with pytest.raises((ConnectionError, http.client.RemoteDisconnected, ssl.SSLError)):
         slow.connection.getresponse()
+    slow.connection.close()
     assert service.post(ORDER, body()).status_code == 202
     assert len(service.events()) == 1
 
@@ -191,8 +194,7 @@ def test_maintenance_is_503_before_authentication_and_survives_a_restart(
     assert own_service.get("/health/ready").status_code == 503
     assert own_service.get("/health/live").status_code == 200
     own_service.stop()
-    own_service.start(wait=False)
-    time.sleep(3)
+    own_service.start(wait_for="/health/live")
     assert own_service.post(ORDER, body()).status_code == 503
     assert b"is off" in own_service.webhooks("maintenance", "off").stdout
     assert own_service.post(ORDER, body()).status_code == 202

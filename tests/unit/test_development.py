@@ -172,7 +172,7 @@ def test_folder_that_cannot_be_written_to_is_one_line(folder: Path, monkeypatch:
 # Loopback
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.com"])  # noqa: S104
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.com"])
 def test_address_beyond_this_machine_is_refused(folder: Path, host: str) -> None:
     settings = settings_of(development.prepare(folder), WEBHOOKS_SERVER__HOST=host)
     with pytest.raises(SettingsError, match=r"^server\.host: .*development mode"):

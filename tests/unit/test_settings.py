@@ -13,7 +13,7 @@ from service.settings import SettingsError, effective, load, require_serving
 from service.settings_models import Level
 from tests.unit.reading_settings import SECRET, read, user
 
-EVERYWHERE = "0.0.0.0"  # noqa: S104
+EVERYWHERE = "0.0.0.0"
 
 pytestmark = pytest.mark.usefixtures("folder")
 

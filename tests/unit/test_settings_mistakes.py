@@ -54,6 +54,21 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             {"WEBHOOKS_LOG": SECRET},
             "log: a table has no value; set WEBHOOKS_LOG__<KEY> (WEBHOOKS_LOG)",
         ),
+        (
+            "",
+            {"WEBHOOKS_LOG__ZZZ": "1"},
+            "log.zzz: unknown key (WEBHOOKS_LOG__ZZZ); known are level",
+        ),
+        (
+            "",
+            {"WEBHOOKS_SERVER__KEY": ""},
+            "server.key: must not be empty; leave the key out instead (WEBHOOKS_SERVER__KEY)",
+        ),
+        (
+            user(secret="password_file = ''"),
+            {},
+            "auth.basic.main.password_file: must not be empty; leave the key out instead (webhooks.toml)",
+        ),
         ("log = 'x'", {}, "log: must be a table, [log] (webhooks.toml)"),
         ("[server]\nport = 70000", {}, "server.port: must be a whole number from 1 to 65535 (webhooks.toml)"),
         (

@@ -1,0 +1,191 @@
+"""The load generator, a process of its own: a client sends its next event as soon as the last is answered.
+
+Prints what it measured as one JSON object; with status 1 and a sentence, if anything was answered but 202.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import json
+import ssl
+import sys
+import time
+import uuid
+from dataclasses import asdict, dataclass
+from typing import cast
+
+import httptools
+import uvloop
+
+from bench.bodies import MESSAGE_ID, order
+from bench.credentials import PASSWORD, USER
+
+PATH = "/webhooks/tradecloud/order"
+WARM_UP_SECONDS = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one run of the generator found."""
+
+    body_bytes: int
+    accepted: int
+    seconds: float
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+    generator_cpu: float
+    """Share of one core that the generator itself used; near 1 it is the generator that was measured."""
+
+
+class FailedError(Exception):
+    """Something else than 202 came back; the text says what."""
+
+
+class Load:
+    """Counts the answers: first those of the warm-up, then those that matter.
+
+    Either phase also waits until there were as many answers as clients, so that latencies of requests that
+    queue longer than a phase lasts are not cut short.
+    """
+
+    def __init__(self, clients: int, seconds: float) -> None:
+        self._clients = clients
+        self._seconds = seconds
+        self._measuring = False
+        self._answers = 0
+        self._began = time.perf_counter()
+        self._cpu = 0.0
+        self._latencies: list[float] = []
+        loop = asyncio.get_running_loop()
+        self.result: asyncio.Future[tuple[float, float, list[float]]] = loop.create_future()
+        """Seconds, seconds of CPU, latencies."""
+
+    def answered(self, latency: float) -> None:
+        """One 202 came."""
+        self._answers += 1
+        if self._measuring:
+            self._latencies.append(latency)
+        elapsed = time.perf_counter() - self._began
+        wanted = self._seconds if self._measuring else WARM_UP_SECONDS
+        if elapsed < wanted or self._answers < self._clients or self.result.done():
+            return
+        if self._measuring:
+            self.result.set_result((elapsed, time.process_time() - self._cpu, self._latencies))
+        else:
+            self._measuring = True
+            self._answers = 0
+            self._began = time.perf_counter()
+            self._cpu = time.process_time()
+
+    def failed(self, reason: str) -> None:
+        """Something else came."""
+        if not self.result.done():
+            self.result.set_exception(FailedError(reason))
+
+
+class Client(asyncio.Protocol):
+    """One kept-alive connection. Its request stays in one buffer, in which only the message id changes."""
+
+    def __init__(self, load: Load, request: bytes) -> None:
+        self._load = load
+        self._request = bytearray(request)
+        self._id = slice(at := request.index(MESSAGE_ID), at + len(MESSAGE_ID))
+        self._parser = httptools.HttpResponseParser(self)
+        self._answer = b""
+        self._sent_at = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the connection; `send` begins."""
+        self._transport = cast(asyncio.Transport, transport)
+
+    def send(self) -> None:
+        """The next event."""
+        self._request[self._id] = str(uuid.uuid4()).encode()
+        self._answer = b""
+        self._sent_at = time.perf_counter()
+        self._transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        """A piece of the answer."""
+        self._parser.feed_data(data)
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the answer's body, kept in case it tells of a failure."""
+        self._answer += body
+
+    def on_message_complete(self) -> None:
+        """The answer is complete."""
+        latency = time.perf_counter() - self._sent_at
+        status = self._parser.get_status_code()
+        if status != 202:
+            self._load.failed(f"answered {status}: {self._answer[:500].decode(errors='replace')}")
+        elif not self._load.result.done():
+            self._load.answered(latency)
+            self.send()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Of no matter after the end."""
+        self._load.failed(f"connection lost: {exc or 'closed by the service'}")
+
+
+async def run(port: int, ca: str | None, clients: int, lines: int, seconds: float) -> Measured:
+    """Load 127.0.0.1 at this port.
+
+    Raises:
+        FailedError: anything was answered but 202.
+    """
+    body = order(lines)
+    credentials = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    head = (
+        f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Basic {credentials}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    request = head.encode() + body
+    loop = asyncio.get_running_loop()
+    load = Load(clients, seconds)
+    tls = ssl.create_default_context(cafile=ca) if ca else None
+    connections = [
+        await loop.create_connection(lambda: Client(load, request), "127.0.0.1", port, ssl=tls)
+        for _ in range(clients)
+    ]
+    for _, client in connections:
+        client.send()
+    elapsed, cpu, latencies = await load.result
+    for transport, _ in connections:
+        transport.abort()
+    latencies.sort()
+    count = len(latencies)
+    return Measured(
+        body_bytes=len(body),
+        accepted=count,
+        seconds=elapsed,
+        per_second=count / elapsed,
+        p50_ms=latencies[count // 2] * 1000,
+        p99_ms=latencies[count * 99 // 100] * 1000,
+        generator_cpu=cpu / elapsed,
+    )
+
+
+def main() -> int:
+    """Run as a process; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m bench.load", description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--ca", help="the certificate to trust; with it HTTPS is spoken")
+    parser.add_argument("--clients", type=int, default=32)
+    parser.add_argument("--lines", type=int, default=2, help="lines of each order")
+    parser.add_argument("--seconds", type=float, default=5)
+    options = parser.parse_args()
+    try:
+        measured = uvloop.run(run(**vars(options)))
+    except (FailedError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(json.dumps(asdict(measured)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
