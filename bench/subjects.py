@@ -128,7 +128,17 @@ def _ours(*, https: bool) -> Callable[[Path, int], list[str]]:
 
 
 def _stock(_folder: Path, port: int) -> list[str]:
-    arguments = "--workers 1 --loop uvloop --http httptools --no-access-log --log-level warning".split()
+    arguments = [
+        "--workers",
+        "1",
+        "--loop",
+        "uvloop",
+        "--http",
+        "httptools",
+        "--no-access-log",
+        "--log-level",
+        "warning",
+    ]
     return [sys.executable, "-m", "uvicorn", "bench.stock:app", f"--port={port}", *arguments]
 
 

@@ -109,6 +109,7 @@ def open_inbox(settings: Settings) -> Inbox:
         settings.inbox.path,
         budget=QuarantineBudget(settings.inbox.quarantine_max_bytes, settings.inbox.quarantine_max_bodies),
         wal_max_bytes=settings.inbox.wal_max_bytes,
+        min_free_bytes=settings.inbox.min_free_bytes,
         busy_timeout=settings.inbox.busy_timeout,
         commit_timeout=settings.inbox.commit_timeout,
     )

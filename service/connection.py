@@ -40,7 +40,11 @@ _MALFORMED = json.dumps(
     {"type": "urn:tradecloud-webhooks:problem:malformed-http", "title": "Malformed HTTP", "status": 400}
 ).encode()
 _UNAVAILABLE = json.dumps(
-    {"type": "urn:tradecloud-webhooks:problem:unavailable", "title": "Temporarily unavailable", "status": 503}
+    {
+        "type": "urn:tradecloud-webhooks:problem:unavailable",
+        "title": "The service cannot take events now",
+        "status": 503,
+    }
 ).encode()
 
 

@@ -187,6 +187,7 @@ class Inbox(_Section):
     quarantine_max_bytes: Bytes = 1_073_741_824
     quarantine_max_bodies: Count = 10_000
     wal_max_bytes: Bytes = 1_073_741_824
+    min_free_bytes: Bytes = 67_108_864
 
     @property
     def path(self) -> Path:

@@ -140,8 +140,8 @@ class Inbox(ABC):
 
     @abstractmethod
     async def check(self) -> None:
-        """Write for a trial.
+        """Write for a trial, and look whether there is room.
 
         Raises:
-            InboxUnavailableError: an event that came now could not be stored.
+            InboxUnavailableError: an event that came now could not be stored, or soon none can.
         """

@@ -35,10 +35,12 @@ class LocalInbox(Inbox):
         *,
         budget: QuarantineBudget,
         wal_max_bytes: int,
+        min_free_bytes: int,
         busy_timeout: float,
         commit_timeout: float,
     ) -> None:
         self._file = DatabaseFile(path, wal_max_bytes)
+        self._min_free_bytes = min_free_bytes
         self._budget = budget
         self._busy_timeout = busy_timeout
         self._writer = GroupCommit[Job, Stored](self._commit, stuck_after=commit_timeout)
@@ -75,6 +77,10 @@ class LocalInbox(Inbox):
 
     async def check(self) -> None:
         await self._writer.submit(Trial(), 0)
+        # A trial may still fit where an order does not.
+        free = self._file.free_bytes()
+        if free < self._min_free_bytes:
+            raise InboxUnavailableError(f"{free} bytes are free for the inbox, fewer than inbox.min_free_bytes")
 
     def _close(self) -> None:
         if self._engine is not None:

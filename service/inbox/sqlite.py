@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sqlite3
 import threading
 import time
@@ -109,6 +110,10 @@ class DatabaseFile:
         """Remember which file was opened."""
         os.chmod(self.path, 0o600)
         self._inode = self.path.stat().st_ino
+
+    def free_bytes(self) -> int:
+        """What the disk of the database has left for us."""
+        return shutil.disk_usage(self.path.parent).free
 
     def wal_bytes(self) -> int:
         """Size of the log; 0 if there is none yet."""

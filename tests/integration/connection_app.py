@@ -83,10 +83,10 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
         case "/closing":
             await answer(send, 401, {"early": True}, connection="close")
         case "/slow":
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.3)
             await echo(scope, receive, send)
         case "/busy":
-            await asyncio.sleep(1.2)
+            await asyncio.sleep(0.7)
             await echo(scope, receive, send)
         case "/stuck":
             await asyncio.sleep(60)

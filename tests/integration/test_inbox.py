@@ -38,6 +38,7 @@ def inbox_at(path: Path, **changes: Any) -> LocalInbox:
     settings: dict[str, Any] = {
         "budget": QuarantineBudget(1_000_000, 100),
         "wal_max_bytes": 1 << 30,
+        "min_free_bytes": 1,
         "busy_timeout": 0.3,
         "commit_timeout": 2.0,
     }
