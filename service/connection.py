@@ -8,17 +8,18 @@ closing the connection under the sender's feet: what it still sends is read firs
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from typing import TYPE_CHECKING, Any, cast
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+from service import problems
 from service.framing import RequestFraming
 from service.limits import Limits, SharedState
 
 if TYPE_CHECKING:
+    from starlette.types import Send
     from uvicorn._types import (
         ASGI3Application,
         ASGIReceiveCallable,
@@ -35,17 +36,8 @@ log = logging.getLogger(__name__)
 #: During a drain an idle connection stays this long, for the request that may be in the kernel already.
 IDLE_GRACE = 0.25
 
-_MEDIA_TYPE = b"application/problem+json"
-_MALFORMED = json.dumps(
-    {"type": "urn:tradecloud-webhooks:problem:malformed-http", "title": "Malformed HTTP", "status": 400}
-).encode()
-_UNAVAILABLE = json.dumps(
-    {
-        "type": "urn:tradecloud-webhooks:problem:unavailable",
-        "title": "The service cannot take events now",
-        "status": 503,
-    }
-).encode()
+#: Seconds in the last-resort 503, which no part of the application composed.
+RETRY_AFTER = 30
 
 
 class _AnswerTransport:
@@ -250,10 +242,8 @@ class Connection(RequestFraming):
             log.exception("action=application_failed")
         if not cycle.response_started and not cycle.disconnected:
             log.error("action=no_answer_of_the_application")
-            headers = [(b"content-type", _MEDIA_TYPE), (b"content-length", str(len(_UNAVAILABLE)).encode())]
-            headers.append((b"retry-after", b"30"))
-            await sending({"type": "http.response.start", "status": 503, "headers": headers})
-            await sending({"type": "http.response.body", "body": _UNAVAILABLE, "more_body": False})
+            answer = problems.unavailable("The service failed.", RETRY_AFTER)
+            await answer.send(cast("Send", sending))
 
     def _rest_is_too_long(self, cycle: RequestResponseCycle) -> bool:
         if not cycle.more_body:
@@ -274,14 +264,14 @@ class Connection(RequestFraming):
         self._watch()
 
     def _answer_malformed(self) -> None:
+        answer = problems.malformed_http()
         headers = [
             *self.server_state.default_headers,
-            (b"content-type", _MEDIA_TYPE),
-            (b"content-length", str(len(_MALFORMED)).encode()),
+            *answer.header_fields(),
             (b"connection", b"close"),
         ]
         lines = [name + b": " + value + b"\r\n" for name, value in headers]
-        self._wire.write(b"".join([STATUS_LINE[400], *lines, b"\r\n", _MALFORMED]))
+        self._wire.write(b"".join([STATUS_LINE[answer.status], *lines, b"\r\n", answer.body]))
         self.hang_up()
 
     # The clock

@@ -22,6 +22,7 @@ MAX_FINDINGS = 1000
 class Problem(Enum):
     """Every answer that is not 2xx: status, last part of its type URI, title."""
 
+    MALFORMED_HTTP = (HTTPStatus.BAD_REQUEST, "malformed-http", "This is not HTTP/1.1")
     BODY_REFUSED = (HTTPStatus.BAD_REQUEST, "body-refused", "The body does not fit the contract")
     NOT_AUTHENTICATED = (
         HTTPStatus.UNAUTHORIZED,
@@ -97,14 +98,18 @@ class Answer:
     media_type: str = "application/problem+json"
     headers: Headers = ()
 
-    async def send(self, send: Send) -> None:
-        """Send it."""
-        headers = [
+    def header_fields(self) -> list[tuple[bytes, bytes]]:
+        """All header fields, in lower case."""
+        return [
             (b"content-type", self.media_type.encode()),
             (b"content-length", str(len(self.body)).encode()),
             (b"cache-control", b"no-store"),
             *self.headers,
         ]
+
+    async def send(self, send: Send) -> None:
+        """Send it."""
+        headers = self.header_fields()
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": self.body})
 
@@ -127,6 +132,11 @@ def refused(error: BodyRefusedError, quarantine_id: str, media_types: Iterable[s
     if error.problem is Problem.UNSUPPORTED_MEDIA_TYPE:
         headers = ((b"accept", ", ".join(media_types).encode()), (b"accept-encoding", b"identity"))
     return _answer(error.problem, headers, **members)
+
+
+def malformed_http() -> Answer:
+    """400: the bytes are no request, so nobody knows who sent them or what to keep."""
+    return _answer(Problem.MALFORMED_HTTP)
 
 
 def internal_fault(quarantine_id: str) -> Answer:

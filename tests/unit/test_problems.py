@@ -19,6 +19,7 @@ README = Path(__file__).resolve().parents[2] / "README.md"
 REFUSED = BodyRefusedError("1 finding.", [Finding("/a", "wrong")])
 ANSWERS: dict[Problem | None, Answer] = {
     None: problems.queued("01", duplicate=True),
+    Problem.MALFORMED_HTTP: problems.malformed_http(),
     Problem.BODY_REFUSED: problems.refused(REFUSED, "02", ["application/json"]),
     Problem.TOO_LARGE: problems.refused(BodyRefusedError("x", problem=Problem.TOO_LARGE), "02", []),
     Problem.UNSUPPORTED_MEDIA_TYPE: problems.refused(
