@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import http.client
 import json
+import socket
 import ssl
 import uuid
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 import requests
+from requests.auth import _basic_auth_str
 
 from tests.acceptance.running import (
     BASIC,
@@ -182,7 +184,7 @@ class TestCredentials:
             problem(service.post(ORDER, sent, auth=None, headers=headers), 401, "not-authenticated")
 
     def test_two_authorization_headers_are_no_way_in(self, service: RunningService) -> None:
-        right = requests.auth._basic_auth_str(*BASIC)
+        right = _basic_auth_str(*BASIC)
         for pair in ((right, "Basic eDp5"), ("Basic eDp5", right), (right, right)):
             context = ssl.create_default_context(cafile=str(service.ca))
             connection = http.client.HTTPSConnection("localhost", service.port, context=context, timeout=20)
@@ -246,6 +248,27 @@ class TestRefusedBodies:
         row = quarantined(service, details)
         assert row["refusal"]["findings"] == details["errors"]
         assert service.raw(details["quarantineId"]) == sent
+
+    def test_media_type_in_capitals_does_not_skip_validation(self, service: RunningService) -> None:
+        headers = {"Content-Type": "APPLICATION/JSON"}
+        problem(service.post(ORDER, b'{"eventName": 1}', headers=headers), 400, "body-refused")
+
+    def test_body_with_broken_chunks_is_400_and_what_came_of_it_is_kept(self, service: RunningService) -> None:
+        context = ssl.create_default_context(cafile=str(service.ca))
+        with (
+            socket.create_connection(("localhost", service.port), timeout=20) as plain,
+            context.wrap_socket(plain, server_hostname="localhost") as wire,
+        ):
+            head = [f"POST {ORDER} HTTP/1.1", "Host: localhost", f"Authorization: {_basic_auth_str(*BASIC)}"]
+            head += ["Content-Type: application/json", "Transfer-Encoding: chunked", "", ""]
+            wire.sendall("\r\n".join(head).encode() + b'5\r\n{"eve\r\nzz\r\n')
+            received = b""
+            while chunk := wire.recv(65536):
+                received += chunk
+        answer, _, details = received.partition(b"\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert b"connection: close" in answer.lower()
+        assert service.raw(json.loads(details)["quarantineId"]) == b'{"eve'
 
     def test_every_finding_is_reported(self, service: RunningService) -> None:
         sent = {"eventName": 1, "orderEvent": {"version": "1", "lines": [{"id": 1}, {"id": 2}], "status": []}}
