@@ -15,7 +15,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from handlers.interface import JsonObject, JsonValue
+from handlers.interface import JsonValue
 from service.contract import Contract, documented_schema
 from service.json_body import pointer_to
 
@@ -42,15 +42,20 @@ class DriftFinder:
             documented_schema(contract), validate_formats=True, formats=_FORMATS
         )
 
-    def find(self, body: JsonObject, *, payload_kind: str | None, replaced: int) -> Drift:
+    def beyond(self, document: JsonValue) -> list[Any]:
+        """What the documented schema finds. If that is nothing, the document is valid too: the documented schema
+        is the tolerant one with more in it."""
+        return list(self._validator.iter_errors(document))
+
+    def summary(self, beyond: list[Any], *, payload_kind: str | None, replaced: int) -> Drift:
         """Everything in a valid body that the contract does not know.
 
-        `payload_kind` is what the handler recognised; `replaced` counts the characters that cannot be stored.
+        `beyond` is what the function of that name found in it, `payload_kind` what the handler recognised;
+        `replaced` counts the characters that cannot be stored.
         """
         counts: Counter[tuple[str, str, str]] = Counter()
-        if not self._validator.is_valid(body):
-            for error in self._validator.iter_errors(body):
-                counts.update(_items(error))
+        for error in beyond:
+            counts.update(_items(error))
         if payload_kind is None:
             counts["no known payload", "", "none of the payload members that the contract knows"] += 1
         if replaced:

@@ -123,19 +123,21 @@ class Reception:
         return problems.queued(stored.id, duplicate=stored.duplicate)
 
     def _event(self, delivery: Delivery) -> NewEvent:
-        """The event that a body holds: parsed once, validated once.
+        """The event that a body holds: parsed once and, as long as the contract documents all of it, validated
+        once.
 
         Raises:
             BodyRefusedError: it is not one.
         """
         parsed = json_body.parse(delivery.body)
-        document = self._validator.validate(parsed.document)
+        beyond = self._drift.beyond(parsed.document)
+        document = self._validator.validate(parsed.document, known_to_be_valid=not beyond)
         facts = self._handler(document)
         try:
             fingerprint = content_hash(facts.content)
         except NumberOutOfBoundsError:
             raise json_body.numbers_out_of_bounds(document) from None
-        drift = self._drift.find(document, payload_kind=facts.payload_kind, replaced=parsed.replaced)
+        drift = self._drift.summary(beyond, payload_kind=facts.payload_kind, replaced=parsed.replaced)
         return NewEvent(
             id=new_id(),
             delivery=delivery,
