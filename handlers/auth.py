@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -56,8 +57,8 @@ class Credentials:
             _Secret(
                 name=user.name,
                 scheme="basic",
-                digest=_digest(f"{user.username}:{user.password}".encode()),
-                owner=_digest(user.username.encode()),
+                digest=_digest(_normal(f"{user.username}:{user.password}")),
+                owner=_digest(_normal(user.username)),
                 endpoints=user.endpoints,
             )
             for user in users
@@ -125,12 +126,17 @@ def _presented(authorization: bytes) -> tuple[str, bytes]:
     if name == "basic":
         try:
             user_pass = base64.b64decode(value, validate=True)
-            user_pass.decode("utf-8")
+            # RFC 7617, section 2.1: the same letter may be spelled in two ways in Unicode.
+            user_pass = _normal(user_pass.decode("utf-8"))
         except (binascii.Error, UnicodeDecodeError):
             return "", b""
         if b":" in user_pass:
             return name, user_pass
     return "", b""
+
+
+def _normal(text: str) -> bytes:
+    return unicodedata.normalize("NFC", text).encode()
 
 
 def _digest(secret: bytes) -> bytes:

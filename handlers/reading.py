@@ -9,6 +9,9 @@ from decimal import Decimal
 
 from handlers.interface import JsonObject, JsonValue
 
+#: Digits of the longest integer that the parser makes.
+MAX_DIGITS = 4300
+
 
 def obj(value: JsonValue) -> JsonObject:
     """The object, or an empty one."""
@@ -26,12 +29,13 @@ def text(value: JsonValue) -> str | None:
 
 
 def digits(value: JsonValue) -> str | None:
-    """An integer in plain digits, however long; None for everything else."""
+    """An integer in plain digits, up to the longest that is parsed; None for everything else."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
         return str(value)
-    if isinstance(value, Decimal) and value == value.to_integral_value():
+    # The bound first: 1e999999999 is an integer too, of a gigabyte.
+    if isinstance(value, Decimal) and value.adjusted() <= MAX_DIGITS and value == value.to_integral_value():
         return f"{value.to_integral_value():f}"
     return None
 

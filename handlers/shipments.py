@@ -6,6 +6,9 @@ from generated.models.shipment import WebhookBody
 from handlers.interface import EventFacts, JsonObject, JsonValue
 from handlers.reading import digits, items, message_identity, obj, text, without
 
+#: Orders of one shipment by which it can be found.
+MAX_ORDERS = 1000
+
 
 def receive_shipment_event(body: JsonObject) -> EventFacts:
     """What a valid body of the shipment webhook is about.
@@ -18,6 +21,7 @@ def receive_shipment_event(body: JsonObject) -> EventFacts:
     lines = items(shipment.get("lines"))
     for carrier in items(shipment.get("loadCarriers")):
         lines += items(carrier.get("lines"))
+    # A shipment has at most 500 lines, so it cannot name more orders; what claims to is not looked up by order.
     numbers = [number for line in lines if (number := text(line.get("purchaseOrderNumber")))]
     return EventFacts(
         event_name=str(body["eventName"]),
@@ -25,7 +29,7 @@ def receive_shipment_event(body: JsonObject) -> EventFacts:
         message_id=message_id,
         trace_id=trace_id,
         subject_id=text(shipment.get("id")),
-        purchase_order_numbers=tuple(dict.fromkeys(numbers)),
+        purchase_order_numbers=tuple(dict.fromkeys(numbers))[:MAX_ORDERS],
         version=digits(shipment.get("version")),
         last_updated_at=text(obj(shipment.get("meta")).get("lastUpdatedAt")),
         content=without(body, "meta"),

@@ -13,6 +13,7 @@ from handlers.auth import BasicUser, BearerToken, Credentials
 from handlers.interface import Endpoint, NotAuthenticatedError
 from handlers.orders import receive_order_event
 from handlers.shipments import receive_shipment_event
+from service import log
 from service.answering import Answering
 from service.body import Memory
 from service.contract import health_contract, webhook_contracts
@@ -20,7 +21,7 @@ from service.health import Health
 from service.inbox.interface import Inbox
 from service.inbox.local import LocalInbox
 from service.inbox.transaction import QuarantineBudget
-from service.logins import LoginCounter
+from service.logins import UNKNOWN, LoginCounter
 from service.maintenance import Maintenance
 from service.problems import Answer
 from service.reception import Admission, Handler, Reception
@@ -83,20 +84,22 @@ def build(settings: Settings) -> Application:
         try:
             return credentials.identify(authorization, endpoint)
         except NotAuthenticatedError as error:
-            if error.rejected:
-                logins.rejected(error.rejected, endpoint)
+            logins.rejected(error.rejected or UNKNOWN, endpoint)
             raise
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[None]:
         await inbox.start()
-        reporting = asyncio.create_task(logins.report_regularly())
+        tasks = [asyncio.create_task(task) for task in (logins.report_regularly(), log.write_regularly())]
         try:
             yield
         finally:
-            reporting.cancel()
-            await logins.report()
-            await inbox.stop()
+            for task in tasks:
+                task.cancel()
+            try:
+                await logins.report()
+            finally:
+                await inbox.stop()
 
     routed = assemble([*contracts, health_contract()], operations, identify, lifespan)
     answering = Answering(routed, maintenance, settings.server.retry_after)

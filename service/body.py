@@ -13,6 +13,9 @@ from service.problems import BodyRefusedError, Finding, Problem, UnavailableErro
 #: What is kept of a body that is over the limit.
 KEPT_OF_TOO_LARGE = 64 * 1024
 
+#: Longest Content-Type that is looked at; taking one apart costs more than its length.
+MAX_CONTENT_TYPE = 1024
+
 #: Charsets whose bytes are UTF-8 bytes.
 _CHARSETS = {"utf-8", "utf8", "us-ascii", "ascii"}
 
@@ -26,7 +29,9 @@ class Label:
     """How the sender labelled the body."""
 
     content_type: str
+    content_type_count: int
     content_encoding: str
+    transfer_encoding: str
     announced_length: int | None
 
     @classmethod
@@ -35,8 +40,11 @@ class Label:
         lengths = _values(headers, b"content-length")
         return cls(
             content_type=", ".join(_values(headers, b"content-type")),
+            content_type_count=len(_values(headers, b"content-type")),
             content_encoding=", ".join(_values(headers, b"content-encoding")),
-            announced_length=int(lengths[0]) if lengths and lengths[0].isdigit() else None,
+            transfer_encoding=", ".join(_values(headers, b"transfer-encoding")),
+            # Bounded to what a database's integer holds; nobody sends that much.
+            announced_length=min(int(lengths[0]), 2**63 - 1) if lengths and lengths[0].isdigit() else None,
         )
 
     def check(self, media_types: Sequence[str]) -> None:
@@ -45,10 +53,16 @@ class Label:
         Raises:
             BodyRefusedError: another media type (or none), charset or content coding.
         """
+        if self.transfer_encoding.lower() not in ("", "chunked"):
+            raise _unsupported(f"the transfer coding {self.transfer_encoding!r}; send the body as it is")
         if self.content_encoding.lower() not in ("", "identity"):
             raise _unsupported(f"the content coding {self.content_encoding!r}; send the body without one")
         if not self.content_type:
             raise _unsupported(f"no Content-Type at all; send {media_types[0]}")
+        if self.content_type_count > 1:
+            raise _unsupported(f"two Content-Types; send {media_types[0]} once")
+        if len(self.content_type) > MAX_CONTENT_TYPE:
+            raise _unsupported(f"a Content-Type of {len(self.content_type)} characters")
         message = email.message.Message()
         message["content-type"] = self.content_type
         if message.get_content_type() not in media_types:
@@ -118,17 +132,16 @@ class BodyReader:
             return self._too_large(announced)
         if announced is not None:
             self._take(announced)
-        complete = await self._read_up_to(self._max_bytes + 1, receive)
+        await self._read_up_to(self._max_bytes + 1, receive)
         if len(self._parts) > self._max_bytes:
-            return self._too_large(None if not complete else len(self._parts))
+            return self._too_large(None)
         data = bytes(self._parts)
         if "malformed_body" in scope.get("extensions", {}):
             reason = Finding("", f"the framing of the body is broken after {len(data)} bytes")
             return Body(data, None, BodyRefusedError("The body could not be read to its end.", [reason]))
         return Body(data, len(data))
 
-    async def _read_up_to(self, limit: int, receive: Receive) -> bool:
-        """Whether the body ended."""
+    async def _read_up_to(self, limit: int, receive: Receive) -> None:
         while len(self._parts) < limit:
             message = await receive()
             if message["type"] == "http.disconnect":
@@ -137,8 +150,7 @@ class BodyReader:
             self._take(len(self._parts) + len(chunk) - self._taken)
             self._parts += chunk
             if not message.get("more_body", False):
-                return True
-        return False
+                return
 
     def _take(self, size: int) -> None:
         if size > 0:

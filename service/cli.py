@@ -19,6 +19,7 @@ from service.console.text import table
 from service.errors import StartError
 from service.inbox.interface import InboxUnavailableError, State
 from service.inbox.reader import EventFilter, InboxReader, NoSuchEventError
+from service.logins import UNKNOWN
 from service.maintenance import Maintenance
 from service.settings import Settings, SettingsError, effective, load
 
@@ -94,7 +95,7 @@ def maintenance(switch: Switch, config: ConfigOption = None) -> None:
 
 @app.command()
 def credentials(config: ConfigOption = None) -> None:
-    """List the credentials in force, and wrong passwords that came for their users."""
+    """List the credentials in force, and how often they came with a wrong password (up to 5 seconds ago)."""
     settings = _settings(config)
     rejected = {
         (row["credential"], row["endpoint"]): row for row in InboxReader(settings.inbox.path).rejected_logins()
@@ -105,6 +106,9 @@ def credentials(config: ConfigOption = None) -> None:
             for endpoint in credential.endpoints:
                 row = rejected.get((name, str(endpoint)))
                 rows.append([name, scheme, endpoint, row["count"] if row else 0, row["last_at"] if row else ""])
+    for endpoint in Endpoint:
+        if row := rejected.get((UNKNOWN, str(endpoint))):
+            rows.append([UNKNOWN, "", endpoint, row["count"], row["last_at"]])
     typer.echo(table(["NAME", "SCHEME", "ENDPOINT", "REJECTED", "LAST REJECTED"], rows))
 
 

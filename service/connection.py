@@ -15,7 +15,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from service import problems
-from service.framing import RequestFraming
+from service.framing import FramingFaultError, RequestFraming
 from service.limits import Limits, SharedState
 
 if TYPE_CHECKING:
@@ -36,6 +36,10 @@ log = logging.getLogger(__name__)
 #: During a drain an idle connection stays this long, for the request that may be in the kernel already.
 IDLE_GRACE = 0.25
 
+#: Requests that may wait behind the one under way. Nobody pipelines POSTs; one who sends thousands of heads in
+#: a row only wants our memory.
+MAX_PIPELINED = 16
+
 #: Seconds in the last-resort 503, which no part of the application composed.
 RETRY_AFTER = 30
 
@@ -46,10 +50,29 @@ class _AnswerTransport:
     def __init__(self, wire: asyncio.Transport, connection: Connection) -> None:
         self.close = connection.hang_up
         self.is_closing = connection.is_hung_up
-        self.write = wire.write
+        self._wire = wire
+        self._head: bytes | None = None
+        self._holding = False
         self.get_extra_info = wire.get_extra_info
         self.pause_reading = wire.pause_reading
         self.resume_reading = wire.resume_reading
+
+    def hold(self) -> None:
+        """Keep the next piece, the head of an answer, until the one after it: one packet instead of two."""
+        self._holding = True
+
+    def write(self, data: bytes) -> None:
+        """Send, together with what was held."""
+        if self._holding:
+            self._head, self._holding = data, False
+            return
+        held, self._head = self._head, None
+        self._wire.write(held + data if held else data)
+
+    def release(self) -> None:
+        """Send what is still held."""
+        if self._head is not None:
+            self.write(b"")
 
 
 class Connection(RequestFraming):
@@ -83,7 +106,8 @@ class Connection(RequestFraming):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, or close it if it is one too many or not of a trusted peer."""
         self._wire = transport
-        super().connection_made(cast(asyncio.Transport, _AnswerTransport(transport, self)))
+        self._answers = _AnswerTransport(transport, self)
+        super().connection_made(cast(asyncio.Transport, self._answers))
         if len(self.connections) > self._limits.max_connections:
             self.server_state.warn_of_refusal(self.loop.time(), "server.max_connections is reached")
             self.cut()
@@ -114,14 +138,32 @@ class Connection(RequestFraming):
             return
         if self.cycle is None or not self.cycle.more_body:
             self.in_head = True
-        if not self.feed(data):
-            self._stop_parsing()
+        try:
+            if not self.feed(data):
+                self._stop_parsing()
+        except FramingFaultError:
+            log.exception("action=connection_fault")
+            self.cut()  # no answer: the sender comes again
+        if len(self.pipeline) > MAX_PIPELINED:
+            self.cut()
         self._watch()
 
     def shutdown(self) -> None:
         """The drain began: finish the request under way, or close."""
         if self.cycle is not None:
             self.cycle.keep_alive = False
+        self._watch()
+
+    def pause_writing(self) -> None:
+        """The sender does not read; from now on its time runs."""
+        super().pause_writing()
+        self._awaited = ("", None)
+        self._watch()
+
+    def resume_writing(self) -> None:
+        """The sender reads again."""
+        super().resume_writing()
+        self._awaited = ("", None)
         self._watch()
 
     def cut(self) -> None:
@@ -142,6 +184,7 @@ class Connection(RequestFraming):
         if self._hung_up:
             return
         self._hung_up = True
+        self._answers.release()
         sending = self._deaf or self.in_head or self.pipeline or (self.cycle and self.cycle.more_body)
         if sending and not self._sender_finished:
             self.flow.resume_reading()
@@ -230,6 +273,8 @@ class Connection(RequestFraming):
         async def sending(message: ASGISendEvent) -> None:
             if not cycle.response_started and self._rest_is_too_long(cycle):
                 cycle.keep_alive = False  # makes uvicorn add `Connection: close`
+            if message["type"] == "http.response.start":
+                self._answers.hold()
             await send(message)
 
         try:
@@ -256,14 +301,17 @@ class Connection(RequestFraming):
     def on_response_complete(self) -> None:
         """Go on with the next request, or wait for it."""
         self.server_state.total_requests += 1
+        self._answers.release()  # an answer to HEAD has no body to go with
         if self._hung_up:
             return
-        self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self.flow.resume_reading()
         self._watch()
 
     def _answer_malformed(self) -> None:
+        self.server_state.warn_of_refusal(self.loop.time(), "these bytes are no HTTP request; answered 400")
         answer = problems.malformed_http()
         headers = [
             *self.server_state.default_headers,
@@ -289,7 +337,8 @@ class Connection(RequestFraming):
             else:
                 awaited, seconds = "body", limits.body_timeout
         elif cycle is not None and not cycle.response_complete:
-            awaited = "answer"
+            # While we work the sender may take its time; while it does not read our answers, it may not.
+            awaited, seconds = "answer", limits.body_timeout if self.flow.write_paused else 0.0
         elif self.in_head or (cycle is None and not self.server_state.draining):
             awaited, seconds = "head", limits.header_timeout
         elif self.server_state.draining:
@@ -310,7 +359,7 @@ class Connection(RequestFraming):
         match self._awaited[0]:
             case "body" if self._app_waits_for is not self.cycle:
                 self._start_clock(0, "application")  # the delay is ours, not the sender's
-            case "body" | "head" | "close":
+            case "body" | "head" | "close" | "answer":
                 self.cut()
             case "next request" | "nothing":
                 self.connections.discard(self)  # no answer is due: a drain need not wait for its TLS farewell

@@ -17,7 +17,7 @@ import jsonschema_rs
 
 from handlers.interface import JsonValue
 from service.contract import Contract, documented_schema
-from service.json_body import pointer_to
+from service.json_body import ParsedBody, pointer_to
 
 #: Different kinds of drift that are kept with one event; what goes beyond is only counted.
 MAX_KEPT = 100
@@ -42,10 +42,12 @@ class DriftFinder:
             documented_schema(contract), validate_formats=True, formats=_FORMATS
         )
 
-    def beyond(self, document: JsonValue) -> list[Any]:
-        """What the documented schema finds. If that is nothing, the document is valid too: the documented schema
-        is the tolerant one with more in it."""
-        return list(self._validator.iter_errors(document))
+    def beyond(self, parsed: ParsedBody) -> list[Any]:
+        """What the documented schema finds, in the first part of a very large body. If that is nothing, the body
+        is valid too: the documented schema is the tolerant one with more in it."""
+        if self._validator.is_valid(parsed.document):
+            return []
+        return list(self._validator.iter_errors(parsed.searchable())) or [None]
 
     def summary(self, beyond: list[Any], *, payload_kind: str | None, replaced: int) -> Drift:
         """Everything in a valid body that the contract does not know.
@@ -55,7 +57,10 @@ class DriftFinder:
         """
         counts: Counter[tuple[str, str, str]] = Counter()
         for error in beyond:
-            counts.update(_items(error))
+            if error is None:
+                counts["beyond the contract", "", "in a part of this large body that was not searched"] += 1
+            else:
+                counts.update(_items(error))
         if payload_kind is None:
             counts["no known payload", "", "none of the payload members that the contract knows"] += 1
         if replaced:

@@ -8,6 +8,14 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 
+class FramingFaultError(Exception):
+    """A callback failed: our fault, whatever the bytes were."""
+
+
+class _HeadTooLargeError(ValueError):
+    """Raised inside the parser to stop it."""
+
+
 class RequestFraming(HttpToolsProtocol):
     """Parses what comes; never keeps more than `max_header_bytes` (and one read) of a head or trailer."""
 
@@ -22,7 +30,11 @@ class RequestFraming(HttpToolsProtocol):
         self._skip_head = False
 
     def feed(self, data: bytes) -> bool:
-        """Parse; False if that is not HTTP, or the head (or trailer) is too large."""
+        """Parse; False if that is not HTTP, or the head (or trailer) is too large.
+
+        Raises:
+            FramingFaultError: our own code failed on the way.
+        """
         self._advanced = False
         try:
             self.parser.feed_data(data)
@@ -30,6 +42,10 @@ class RequestFraming(HttpToolsProtocol):
             self._refuse_upgrade()
             rest = data[upgrade.args[0] :]
             return not rest or self.feed(rest)
+        except httptools.HttpParserCallbackError as error:
+            if isinstance(error.__context__, _HeadTooLargeError):
+                return False
+            raise FramingFaultError from error
         except httptools.HttpParserError:
             return False
         self._unframed = 0 if self._advanced else self._unframed + len(data)
@@ -91,4 +107,4 @@ class RequestFraming(HttpToolsProtocol):
     def _count_head(self, size: int) -> None:
         self._head_size += size
         if self._head_size > self.max_header_bytes:
-            raise ValueError("head too large")  # makes feed_data raise HttpParserError
+            raise _HeadTooLargeError

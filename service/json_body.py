@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 import jiter
 
@@ -20,6 +21,9 @@ from service.problems import BodyRefusedError, Finding
 #: quantity or price; digits that are written out are not bounded by them.
 MAX_EXPONENT = 308
 MIN_EXPONENT = -10_000
+
+#: Values of a body in which mistakes and drift are looked for one by one; an order of 500 lines has about 60,000.
+MAX_SEARCHED = 100_000
 
 _BOM = b"\xef\xbb\xbf"
 _SUSPECT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
@@ -41,6 +45,18 @@ class ParsedBody:
     replaced: int
     """How many NULs and lone surrogates were replaced by U+FFFD. No text of a database or of XML can hold them;
     the raw bytes of the event keep them."""
+    values: int
+    """No more values than this are in it; an upper bound that costs next to nothing."""
+
+    def searchable(self) -> JsonValue:
+        """The document, or a copy with its first `MAX_SEARCHED` values, for steps whose cost grows with what they
+        find: a small body can hold half a million mistakes."""
+        if self.values <= MAX_SEARCHED or not isinstance(self.document, dict):
+            return self.document
+        # What stands directly at the root goes first, so that nothing there seems to be missing.
+        flat = {key: value for key, value in self.document.items() if not isinstance(value, dict | list)}
+        first: dict[str, JsonValue] = _first_values(self.document, [MAX_SEARCHED])
+        return flat | first
 
 
 def parse(body: bytes) -> ParsedBody:
@@ -56,11 +72,17 @@ def parse(body: bytes) -> ParsedBody:
         text, replaced = _without_unstorable(text)
     try:
         document = jiter.from_json(
-            text, allow_inf_nan=False, catch_duplicate_keys=True, float_mode="decimal", cache_mode="keys"
+            text,
+            allow_inf_nan=False,
+            # Members that differ only in what was replaced are not the sender's mistake.
+            catch_duplicate_keys=not replaced,
+            float_mode="decimal",
+            cache_mode="keys",
         )
     except ValueError as error:
         raise BodyRefusedError("The body is not acceptable JSON.", [Finding("", _reason(error))]) from None
-    return ParsedBody(document, replaced)
+    # Every value but the first of its list or object has a comma before it.
+    return ParsedBody(document, replaced, values=text.count(b",") + text.count(b"[") + text.count(b"{"))
 
 
 def numbers_out_of_bounds(document: JsonValue) -> BodyRefusedError:
@@ -79,6 +101,21 @@ def in_bounds(number: Decimal) -> bool:
 def pointer_to(*parts: str | int) -> str:
     """JSON pointer (RFC 6901) from its parts."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def _first_values(value: JsonValue, left: list[int]) -> Any:
+    if not isinstance(value, dict | list):
+        return value
+    kept: Any = {} if isinstance(value, dict) else []
+    for key, member in value.items() if isinstance(value, dict) else enumerate(value):
+        if left[0] <= 0:
+            break
+        left[0] -= 1
+        if isinstance(kept, dict):
+            kept[key] = _first_values(member, left)
+        else:
+            kept.append(_first_values(member, left))
+    return kept
 
 
 def _decimals(value: JsonValue, pointer: str) -> list[tuple[str, Decimal]]:

@@ -5,17 +5,31 @@ Names and texts that come from outside are quoted, so that nobody can write a li
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sys
 
 #: Longest foreign text in a line.
 MAX_TEXT = 200
+#: Lines that are no warning may wait this long for others, in seconds: one write for all of them instead of one
+#: for each event. An event itself never waits for the log, nor the log for an event.
+WRITE_EVERY = 0.2
+
+
+class _LinesHandler(logging.StreamHandler):  # type: ignore[type-arg]  # generic in the stubs only
+    """Writes warnings at once, and everything else when `flush` is called."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream.write(self.format(record) + self.terminator)
+        if record.levelno >= logging.WARNING:
+            self.flush()
 
 
 def configure(level: str) -> None:
     """Send the service's log to standard error."""
-    handler = logging.StreamHandler(sys.stderr)
+    # A stream of its own, because Python's standard error writes every line at once.
+    handler = _LinesHandler(open(sys.stderr.fileno(), "w", encoding="utf-8", closefd=False))  # noqa: SIM115
     formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S%z")
     handler.setFormatter(formatter)
     root = logging.getLogger()
@@ -23,6 +37,14 @@ def configure(level: str) -> None:
     root.setLevel(logging.WARNING)
     for name in ("service", "handlers"):
         logging.getLogger(name).setLevel(level.upper())
+
+
+async def write_regularly() -> None:
+    """Write what is waiting, for ever; to be cancelled. The interpreter writes the rest at its end."""
+    while True:
+        await asyncio.sleep(WRITE_EVERY)
+        for handler in logging.getLogger().handlers:
+            handler.flush()
 
 
 def quoted(text: str) -> str:

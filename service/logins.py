@@ -1,4 +1,4 @@
-"""Counts wrong passwords of known users and hands the counts to the inbox every few seconds.
+"""Counts rejected logins by credential and hands the counts to the inbox every few seconds.
 
 Not at once: a stranger who guesses passwords must not be able to keep the disk busy.
 """
@@ -16,6 +16,10 @@ log = logging.getLogger(__name__)
 
 REPORT_EVERY = 5.0
 
+#: Stands for whoever came without credentials, with an unknown user or with a wrong token: after a mistake in
+#: the portal's settings this is the only trace of the events that Tradecloud drops.
+UNKNOWN = "(unknown)"
+
 
 class LoginCounter:
     """See the head of this module."""
@@ -25,7 +29,7 @@ class LoginCounter:
         self._counts: dict[tuple[str, Endpoint], tuple[int, datetime]] = {}
 
     def rejected(self, credential: str, endpoint: Endpoint) -> None:
-        """A wrong password came for the user of this credential."""
+        """A wrong password came for the user of this credential, or nothing that is in force at all."""
         count, _ = self._counts.get((credential, endpoint), (0, None))
         if count == 0:
             log.warning("action=login_rejected endpoint=%s credential=%s", endpoint, credential)

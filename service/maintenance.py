@@ -6,7 +6,13 @@ connection between the command line and the receiver.
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+
+from service.folders import make_lasting
+
+#: How long one look at the marker is good for, in seconds.
+LOOK_GOOD_FOR = 0.05
 
 
 class Maintenance:
@@ -14,20 +20,26 @@ class Maintenance:
 
     def __init__(self, folder: Path) -> None:
         self._marker = folder / "maintenance"
+        self._looked_at = float("-inf")
+        self._on = False
 
     @property
     def on(self) -> bool:
-        """Whether it is on; asked for every request, so it must stay one look at the file system."""
-        return self._marker.exists()
+        """Whether it is on, at most `LOOK_GOOD_FOR` late; asked for every request."""
+        if (now := time.monotonic()) - self._looked_at >= LOOK_GOOD_FOR:
+            self._looked_at, self._on = now, self._marker.exists()
+        return self._on
 
     def switch(self, *, on: bool) -> None:
-        """Turn it on or off; both are fine when it is so already.
+        """Turn it on or off; both are fine when it is so already. On return every receiver has seen it.
 
         Raises:
             OSError: the folder cannot be written to.
         """
         if on:
-            self._marker.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_lasting(self._marker.parent)
             self._marker.touch()
         else:
             self._marker.unlink(missing_ok=True)
+        self._looked_at = float("-inf")
+        time.sleep(2 * LOOK_GOOD_FOR)

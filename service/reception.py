@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import NoReturn
 
 from starlette.types import Receive, Scope, Send
 
@@ -130,18 +130,22 @@ class Reception:
             BodyRefusedError: it is not one.
         """
         parsed = json_body.parse(delivery.body)
-        beyond = self._drift.beyond(parsed.document)
-        document = self._validator.validate(parsed.document, known_to_be_valid=not beyond)
+        beyond = self._drift.beyond(parsed)
+        document = self._validator.validate(parsed, known_to_be_valid=not beyond)
         facts = self._handler(document)
         try:
             fingerprint = content_hash(facts.content)
         except NumberOutOfBoundsError:
             raise json_body.numbers_out_of_bounds(document) from None
         drift = self._drift.summary(beyond, payload_kind=facts.payload_kind, replaced=parsed.replaced)
+        if parsed.replaced:
+            # Two bodies may differ in nothing but what was replaced.
+            fingerprint = hashlib.sha256(fingerprint + delivery.body).digest()
         return NewEvent(
             id=new_id(),
             delivery=delivery,
-            facts=facts,
+            # Without the content: many events may wait for the disk, and parsed ones take ten times the memory.
+            facts=replace(facts, content={}),
             content_hash=fingerprint,
             drift=drift.items,
             drift_count=drift.count,
@@ -154,12 +158,7 @@ class Reception:
         return await self._keep(delivery, error.problem, error.detail, findings, len(error.findings))
 
     async def _quarantine_after_fault(self, delivery: Delivery, error: Exception) -> Stored:
-        try:
-            return await self._keep(delivery, Problem.INTERNAL_FAULT, repr(error), [], 0)
-        except InboxUnavailableError:
-            raise
-        except Exception as second:
-            _raise_unavailable(second)
+        return await self._keep(delivery, Problem.INTERNAL_FAULT, type(error).__name__, [], 0)
 
     async def _keep(
         self,
@@ -178,7 +177,14 @@ class Reception:
             findings=tuple(findings),
             finding_count=finding_count,
         )
-        kept = await self._inbox.quarantine(refused)
+        try:
+            kept = await self._inbox.quarantine(refused)
+        except InboxUnavailableError:
+            raise
+        except Exception as error:
+            # Whatever it was: the body is not kept, so no final answer may be given.
+            raise UnavailableError("The service could not keep the body.", repr(error)) from error
+        first = f"; {findings[0]['pointer']}: {findings[0]['reason']}" if findings else ""
         log.warning(
             "action=quarantined status=%d id=%s endpoint=%s credential=%s bytes=%d again=%s detail=%s",
             problem.status,
@@ -187,13 +193,9 @@ class Reception:
             delivery.credential,
             len(delivery.body),
             kept.duplicate,
-            quoted(detail),
+            quoted(detail + first),
         )
         return kept
-
-
-def _raise_unavailable(error: Exception) -> NoReturn:
-    raise UnavailableError("The service failed and could not keep the body.", repr(error)) from error
 
 
 def _log_stored(event: NewEvent, stored: Stored) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import jsonschema_rs
 
-from handlers.interface import JsonObject, JsonValue
+from handlers.interface import JsonObject
 from service.contract import ROOT, Contract, tolerant_schema
-from service.json_body import pointer_to
+from service.json_body import MAX_SEARCHED, ParsedBody, pointer_to
 from service.problems import BodyRefusedError, Finding
 
 _TYPE_NAMES = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
@@ -21,17 +21,21 @@ class BodyValidator:
         self._validator = jsonschema_rs.Draft202012Validator(tolerant_schema(contract))
         self._refusal: str = contract.schemas[ROOT].get("x-refusal", "no accepted form of this object")
 
-    def validate(self, document: JsonValue, *, known_to_be_valid: bool = False) -> JsonObject:
+    def validate(self, parsed: ParsedBody, *, known_to_be_valid: bool = False) -> JsonObject:
         """The document, which is then known to be an object that fits the contract.
 
         Raises:
             BodyRefusedError: with every finding.
         """
+        document = parsed.document
         if known_to_be_valid or self._validator.is_valid(document):
             assert isinstance(document, dict)  # noqa: S101 - the contract's root is an object
             return document
-        findings = [self._finding(error) for error in self._validator.iter_errors(document)]
+        searched = parsed.searchable()
+        findings = [self._finding(error) for error in self._validator.iter_errors(searched)]
         count = f"{len(findings)} finding" + ("s" if len(findings) > 1 else "")
+        if searched is not document:
+            count = f"At least {count} (only the first {MAX_SEARCHED} values were looked at)"
         raise BodyRefusedError(f"{count}; the body is kept in quarantine.", findings)
 
     def _finding(self, error: Any) -> Finding:

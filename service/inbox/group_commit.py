@@ -84,9 +84,6 @@ class GroupCommit(Generic[Job, Result]):
             raise InboxUnavailableError("the service is shutting down")
         if reason := self._stuck():
             raise InboxUnavailableError(reason)
-        if not self._alive:
-            log.error("action=writer_restarted")
-            self._start_thread()
         waiter = _Waiter[Job, Result](job, size, self._loop.create_future())
         with self._wake:
             self._queue.append(waiter)
@@ -107,8 +104,18 @@ class GroupCommit(Generic[Job, Result]):
         except BaseException as error:
             # Whatever it was, nobody may wait for a thread that is gone.
             log.exception("action=writer_died")
-            self._alive, self._in_hand_since = False, None
-            self._call_on_loop(self._fail_all, InboxUnavailableError(f"the inbox writer died: {error!r}"))
+            # The batch goes along by name: a new writer may have one of its own in hand before the loop is here.
+            lost, self._in_hand, self._in_hand_since = self._in_hand, (), None
+            self._alive = False
+            failed = InboxUnavailableError(f"the inbox writer died: {error!r}")
+            self._call_on_loop(self._after_death, [(waiter, failed) for waiter in lost])
+
+    def _after_death(self, answers: Sequence[tuple[_Waiter[Job, Result], InboxUnavailableError]]) -> None:
+        """Fail those whose batch was lost; a new writer serves the others."""
+        _answer(answers)
+        if not self._alive and not self._stopping:
+            log.error("action=writer_restarted")
+            self._start_thread()
 
     def _take(self) -> list[_Waiter[Job, Result]]:
         """The next batch; empty when the writer is to end."""

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from alembic.util import CommandError
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
@@ -48,12 +49,16 @@ class LocalInbox(Inbox):
         self._checkpointer: Checkpointer | None = None
 
     def open(self) -> None:
-        self._file.create_folder()
+        self._file.create()
         engine = writing_engine(self._file.path, self._busy_timeout)
         try:
             migrate.upgrade(engine)
         except DBAPIError as error:
             raise InboxUnavailableError(f"cannot open {self._file.path}: {error.orig}") from error
+        except CommandError as error:
+            raise InboxUnavailableError(
+                f"cannot open {self._file.path}: it was made by a newer version of this service ({error})"
+            ) from error
         self._file.opened()
         self._engine = engine
         self._checkpointer = Checkpointer(self._file)
@@ -92,6 +97,8 @@ class LocalInbox(Inbox):
         """Runs on the writer's thread; returns after the disk has everything."""
         assert self._engine is not None  # noqa: S101 - open() ran
         assert self._checkpointer is not None  # noqa: S101 - open() ran
+        if self._file.log_is_lost:
+            self._reopen(self._engine, self._checkpointer)
         if self._file.log_is_full:
             self._checkpointer.empty()
         self._file.check()
@@ -107,3 +114,16 @@ class LocalInbox(Inbox):
             raise unavailable(error) from error
         self._checkpointer.after_commit()
         return results
+
+    def _reopen(self, engine: Engine, checkpointer: Checkpointer) -> None:
+        """Close every connection, so that SQLite saves what is in the log that nobody can see any more, and open
+        the database with a new one."""
+        log.error("action=log_of_inbox_lost path=%s", self._file.path)
+        engine.dispose()
+        checkpointer.forget_connections()
+        try:
+            with engine.begin() as connection:
+                store(connection, [Trial()], self._budget)
+        except DBAPIError as error:
+            raise unavailable(error) from error
+        self._file.opened()

@@ -22,6 +22,7 @@ from sqlalchemy import URL, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool, QueuePool
 
+from service.folders import make_lasting
 from service.inbox.interface import InboxUnavailableError
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ def writing_engine(path: Path, busy_timeout: float) -> Engine:
     """For the receiver: durable, each transaction immediate."""
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
+        hide_parameters=True,  # an error's text goes to the log, an event's content does not
         poolclass=QueuePool,
         pool_size=2,
         max_overflow=0,
@@ -66,6 +68,7 @@ def reading_engine(path: Path, busy_timeout: float = 5.0) -> Engine:
     uri = f"{path.absolute().as_uri()}?mode=rw"
     engine = create_engine(
         "sqlite://",
+        hide_parameters=True,
         poolclass=NullPool,
         creator=lambda: sqlite3.connect(uri, uri=True, timeout=busy_timeout),
     )
@@ -90,26 +93,26 @@ class DatabaseFile:
         self._wal = path.with_name(path.name + "-wal")
         self._wal_max_bytes = wal_max_bytes
         self._inode: int | None = None
+        self._wal_inode: int | None = None
 
-    def create_folder(self) -> None:
-        """Make the folder of the database, readable by its owner only, and make sure that it stays.
+    def create(self) -> None:
+        """Make the file, if there is none, and its folder, both for their owner's eyes only.
+
+        SQLite gives its log the mode of the database, so that has to be right before SQLite opens it.
 
         Raises:
             InboxUnavailableError: it cannot be made.
         """
-        folder = self.path.parent
         try:
-            if not folder.is_dir():
-                folder.mkdir(parents=True, mode=0o700)
-                # A new folder that is not in its parent on disk would be gone after a power cut, events and all.
-                _sync_folder(folder.parent)
+            make_lasting(self.path.parent)
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            os.chmod(self.path, 0o600)
         except OSError as error:
-            raise InboxUnavailableError(f"cannot make the folder {folder}: {error.strerror}") from error
+            raise InboxUnavailableError(f"cannot make the inbox {self.path}: {error.strerror}") from error
 
     def opened(self) -> None:
-        """Remember which file was opened."""
-        os.chmod(self.path, 0o600)
-        self._inode = self.path.stat().st_ino
+        """Remember which files were opened."""
+        self._inode, self._wal_inode = _inode(self.path), _inode(self._wal)
 
     def free_bytes(self) -> int:
         """What the disk of the database has left for us."""
@@ -123,6 +126,11 @@ class DatabaseFile:
             return 0
 
     @property
+    def log_is_lost(self) -> bool:
+        """Somebody removed or replaced the log while it is in use: what is written to it, nobody would find."""
+        return _inode(self._wal) != self._wal_inode
+
+    @property
     def log_is_full(self) -> bool:
         """The log has grown over the limit, because a reader does not let go of an old state."""
         return self.wal_bytes() > self._wal_max_bytes
@@ -134,11 +142,7 @@ class DatabaseFile:
             InboxUnavailableError: the file was removed or replaced (SQLite would go on writing into a file that
                 nobody can see), or its log is full.
         """
-        try:
-            present = self.path.stat().st_ino == self._inode
-        except FileNotFoundError:
-            present = False
-        if not present:
+        if _inode(self.path) != self._inode:
             raise InboxUnavailableError(f"the inbox file {self.path} was removed or replaced while in use")
         if self.log_is_full:
             raise InboxUnavailableError(
@@ -187,6 +191,11 @@ class Checkpointer:
             # With a reader in the way every attempt costs its time-out; one a second is enough.
             self._retry_restart_at = time.monotonic() + 1.0
 
+    def forget_connections(self) -> None:
+        """Open new ones from now on; closing the last of the old ones saves what is in its log."""
+        with self._one_at_a_time:
+            self._engine.dispose()
+
     def _run(self) -> None:
         while True:
             self._wanted.wait()
@@ -196,8 +205,10 @@ class Checkpointer:
             self._checkpoint("PASSIVE")
 
     def _checkpoint(self, mode: str) -> None:
+        if not self._one_at_a_time.acquire(timeout=5.0):
+            return  # the other one hangs in the disk; so would this one
         try:
-            with self._one_at_a_time, self._engine.connect() as connection:
+            with self._engine.connect() as connection:
                 # Not through a transaction of SQLAlchemy's: a checkpoint inside one is refused.
                 raw = connection.connection.driver_connection
                 assert raw is not None  # noqa: S101 - an open connection has one
@@ -205,6 +216,8 @@ class Checkpointer:
         except Exception as error:
             # The log stays as it is and is tried again after the next commit; nothing is lost.
             log.warning("action=checkpoint_failed mode=%s reason=%s", mode, error)
+        finally:
+            self._one_at_a_time.release()
 
 
 def schema_version(engine: Engine) -> str | None:
@@ -217,9 +230,8 @@ def schema_version(engine: Engine) -> str | None:
         return version
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def _inode(path: Path) -> int | None:
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None

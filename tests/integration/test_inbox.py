@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import threading
 import time
@@ -270,6 +271,72 @@ def test_a_database_file_that_is_gone_is_not_written_to(tmp_path: Path, replace:
             await inbox.accept(event("m2"))
 
     use(inbox_at(path), after_removal)
+
+
+def test_log_that_somebody_removed_is_noticed_and_nothing_in_it_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "inbox.db"
+
+    async def remove_log(inbox: LocalInbox) -> None:
+        await inbox.accept(event("m1"))
+        path.with_name("inbox.db-wal").unlink()
+        await inbox.accept(event("m2"))
+        # A copy of what is on the disk now is what a power cut would leave.
+        for name in ("inbox.db", "inbox.db-wal"):
+            (tmp_path / f"copy-{name}").write_bytes((tmp_path / name).read_bytes())
+
+    use(inbox_at(path), remove_log)
+    (tmp_path / "copy-inbox.db-wal").rename(tmp_path / "copy.db-wal")
+    (tmp_path / "copy-inbox.db").rename(tmp_path / "copy.db")
+    messages = {row["message_id"] for row in InboxReader(tmp_path / "copy.db").events(EventFilter())}
+    assert messages == {"m1", "m2"}
+
+
+def test_inbox_and_its_log_are_for_their_owners_eyes_only(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+
+        async def look(inbox: LocalInbox) -> None:
+            await inbox.accept(event("m1"))
+            for name in ("inbox.db", "inbox.db-wal", "inbox.db-shm"):
+                assert (tmp_path / "a" / "b" / name).stat().st_mode & 0o077 == 0, name
+
+        use(inbox_at(tmp_path / "a" / "b" / "inbox.db"), look)
+    finally:
+        os.umask(before)
+
+
+def test_inbox_of_a_newer_version_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "inbox.db"
+    accept_all(path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    with pytest.raises(InboxUnavailableError, match="newer version"):
+        inbox_at(path).open()
+
+
+def test_waiters_of_a_dead_writer_are_failed_and_those_behind_them_are_served(tmp_path: Path) -> None:
+    inbox = inbox_at(tmp_path / "inbox.db")
+    commit, died = inbox._commit, threading.Event()
+
+    def die_once(jobs: Any) -> Any:
+        if not died.is_set():
+            died.set()
+            time.sleep(0.2)  # the others queue up behind
+            raise SystemExit
+        return commit(jobs)
+
+    inbox._writer._commit = die_once
+
+    async def together(_: LocalInbox) -> list[Any]:
+        first = asyncio.create_task(inbox.accept(event("m0")))
+        await asyncio.sleep(0.05)
+        others = [asyncio.create_task(inbox.accept(event(f"m{i}"))) for i in range(1, 4)]
+        return list(await asyncio.wait_for(asyncio.gather(first, *others, return_exceptions=True), 5))
+
+    first, *others = use(inbox, together)
+    assert isinstance(first, InboxUnavailableError)
+    assert all(isinstance(other, Stored) for other in others), others
 
 
 def test_log_of_the_database_stays_bounded_under_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

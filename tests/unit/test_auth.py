@@ -75,6 +75,10 @@ def test_what_cannot_be_read_as_credentials_is_refused(authorization: bytes) -> 
     refusal(authorization)
 
 
+def test_password_is_the_same_in_either_unicode_spelling() -> None:
+    assert CREDENTIALS.identify([basic("tradecloud:wo\u0308rd")], Endpoint.ORDER) == "new"
+
+
 def test_no_header_and_two_headers_are_refused() -> None:
     right, wrong = basic("orders:secret"), basic("orders:wrong")
     for headers in ([], [right, wrong], [wrong, right], [right, right]):

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from handlers.reading import digits
 from service.json_body import numbers_out_of_bounds, parse
 from service.problems import BodyRefusedError
 
@@ -108,3 +109,14 @@ def test_numbers_out_of_bounds_are_named_by_pointer() -> None:
 def test_nul_and_half_characters_are_replaced_and_counted(text: str, expected: str, replaced: int) -> None:
     parsed = parse(text.encode())
     assert (parsed.document, parsed.replaced) == (expected, replaced)
+
+
+def test_members_that_differ_only_in_what_was_replaced_are_no_mistake() -> None:
+    parsed = parse(rb'{"\ud800": 1, "\ud801": 2}')
+    assert parsed.replaced == 2
+
+
+def test_huge_exponent_of_an_integer_member_costs_nothing() -> None:
+    assert digits(Decimal("1e999999999")) is None
+    assert digits(Decimal("12e2")) == "1200"
+    assert digits(Decimal("1.5")) is None

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from handlers.interface import JsonObject
 from handlers.orders import receive_order_event
 from handlers.shipments import receive_shipment_event
 from service.contract import webhook_contracts
 from service.drift import Drift, DriftFinder
-from service.json_body import parse
+from service.json_body import MAX_SEARCHED, ParsedBody, parse
 from service.problems import BodyRefusedError
 from service.validation import BodyValidator
 from tests.acceptance.running import EXAMPLES
@@ -31,10 +32,17 @@ def documents() -> list[tuple[str, Any]]:
     return found
 
 
+def parsed(document: Any, values: int = 0) -> ParsedBody:
+    return ParsedBody(document, replaced=0, values=values)
+
+
+def validate(endpoint: str, document: Any) -> JsonObject:
+    return VALIDATORS[endpoint].validate(parsed(document))
+
+
 def drift_of(endpoint: str, document: Any) -> Drift:
-    valid = VALIDATORS[endpoint].validate(document)
-    kind = HANDLERS[endpoint](valid).payload_kind
-    return FINDERS[endpoint].summary(FINDERS[endpoint].beyond(valid), payload_kind=kind, replaced=0)
+    kind = HANDLERS[endpoint](validate(endpoint, document)).payload_kind
+    return FINDERS[endpoint].summary(FINDERS[endpoint].beyond(parsed(document)), payload_kind=kind, replaced=0)
 
 
 def members(node: Any, path: tuple[Any, ...] = ()) -> Any:
@@ -67,9 +75,9 @@ def test_every_optional_member_may_be_null_and_every_required_one_may_not(endpoi
         changed = put(document, path, None)
         if required:
             with pytest.raises(BodyRefusedError):
-                VALIDATORS[endpoint].validate(changed)
+                validate(endpoint, changed)
         else:
-            VALIDATORS[endpoint].validate(changed)
+            validate(endpoint, changed)
 
 
 @pytest.mark.parametrize(("endpoint", "document"), DOCUMENTED)
@@ -84,7 +92,7 @@ def test_every_documented_member_of_another_json_type_is_refused_at_its_pointer(
             continue  # an open object
         wrong: Any = "text" if not isinstance(value, str) else ["text"]
         with pytest.raises(BodyRefusedError) as caught:
-            VALIDATORS[endpoint].validate(put(document, path, wrong))
+            validate(endpoint, put(document, path, wrong))
         assert "/" + "/".join(map(str, path)) in {finding.pointer for finding in caught.value.findings}
 
 
@@ -112,9 +120,9 @@ def test_documented_schema_never_accepts_what_the_tolerant_one_refuses() -> None
             for other in others:
                 changed = put(document, path, other)
                 try:
-                    VALIDATORS[endpoint].validate(changed)
+                    validate(endpoint, changed)
                 except BodyRefusedError:
-                    assert FINDERS[endpoint].beyond(changed), path
+                    assert FINDERS[endpoint].beyond(parsed(changed)), path
 
 
 @pytest.mark.parametrize(
@@ -154,3 +162,22 @@ def test_repeated_drift_is_one_item_with_a_count() -> None:
     assert [(item["place"], item["detail"], item["count"]) for item in drift.items] == [
         ("/orderEvent/lines/*", "new", 300)
     ]
+
+
+def test_large_body_full_of_mistakes_is_searched_only_in_its_first_part() -> None:
+    lines = b",".join([b"1"] * 400_000)
+    body = parse(b'{"orderEvent": {"lines": [' + lines + b']}, "eventName": "X"}')
+    with pytest.raises(BodyRefusedError, match="At least") as caught:
+        VALIDATORS["order"].validate(body)
+    assert 1000 < len(caught.value.findings) <= MAX_SEARCHED
+    assert "/eventName" not in {finding.pointer for finding in caught.value.findings}
+
+
+def test_large_body_full_of_news_is_accepted_and_searched_only_in_its_first_part() -> None:
+    lines = b",".join(b'{"new%d": 1}' % i for i in range(150_000))
+    body = parse(b'{"eventName": "OrderIssuedByBuyer", "orderEvent": {"lines": [' + lines + b"]}}")
+    beyond = FINDERS["order"].beyond(body)
+    VALIDATORS["order"].validate(body, known_to_be_valid=not beyond)
+    drift = FINDERS["order"].summary(beyond, payload_kind="orderEvent", replaced=0)
+    assert 1000 < drift.count <= MAX_SEARCHED
+    assert len(drift.items) == 100

@@ -78,6 +78,12 @@ def test_unknown_members_and_values_are_kept() -> None:
     assert model.order_event.status.process_status == "Eaten"
 
 
+def test_unknown_member_with_the_python_name_of_a_known_one_stays_unknown() -> None:
+    event = OrderEvent.model_validate({"order_id": 5, "orderId": "right"})
+    assert event.order_id == "right"
+    assert event.model_extra == {"order_id": 5}
+
+
 def test_every_optional_member_may_be_null() -> None:
     for cls in (WebhookBody, OrderEvent, DeliveryScheduleLine):
         nulls: dict[str, Any] = {field.alias or name: None for name, field in cls.model_fields.items()}

@@ -22,7 +22,8 @@ _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:
 class WireModel(BaseModel):
     """Base of every generated model: members that the contract does not know are kept in `model_extra`."""
 
-    model_config = ConfigDict(extra="allow", populate_by_name=True, protected_namespaces=())
+    # Not `populate_by_name`: an unknown member `order_id` must not pass for the known `orderId`.
+    model_config = ConfigDict(extra="allow", protected_namespaces=())
 
 
 def _refuse_float(value: Any) -> Any:
