@@ -3,10 +3,12 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: serve test check generate bench lock clean
+.PHONY: serve install test check generate bench lock clean help
 
 serve: $(VENV)/.runtime     ## start the service for a first try: https://localhost:8443
 	$(BIN)/webhooks serve --dev
+
+install: $(VENV)/.runtime   ## only make .venv/bin/webhooks
 
 test: $(VENV)/.development  ## run the tests
 	$(BIN)/pytest
@@ -32,13 +34,18 @@ lock: $(VENV)/.development  ## pin the newest versions that pyproject.toml allow
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	  pyproject.toml --group build --group dev -c requirements.lock -o requirements-dev.lock
 
-clean:
+clean:                      ## remove what was installed
 	rm -rf $(VENV)
+
+help:                       ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */make \1\t/' | expand -t 16
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; name one with: make PYTHON=/path/to/python3.11" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV); the first time this takes about a minute."
+	@$(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip --version >/dev/null || \
+	  { rm -rf $(VENV); echo "Python cannot make a virtual environment; on Debian or Ubuntu: apt install python3-venv" >&2; exit 1; }
 
 $(VENV)/.runtime: requirements.lock pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements.lock

@@ -36,7 +36,11 @@ app.add_typer(events, name="events")
 
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", help="Settings file; else WEBHOOKS_CONFIG, else ./webhooks.toml.", show_default=False),
+    typer.Option(
+        "--config",
+        help="Settings file; else WEBHOOKS_CONFIG, ./webhooks.toml, or (not for serve) that of development mode.",
+        show_default=False,
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -6,8 +6,10 @@ Names and texts that come from outside are quoted, so that nobody can write a li
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
+import os
 import sys
 
 #: Longest foreign text in a line.
@@ -15,21 +17,40 @@ MAX_TEXT = 200
 #: Lines that are no warning may wait this long for others, in seconds: one write for all of them instead of one
 #: for each event. An event itself never waits for the log, nor the log for an event.
 WRITE_EVERY = 0.2
+#: Lines that wait at most.
+MAX_WAITING = 1000
 
 
-class _LinesHandler(logging.StreamHandler):  # type: ignore[type-arg]  # generic in the stubs only
-    """Writes warnings at once, and everything else when `flush` is called."""
+class LinesHandler(logging.Handler):
+    """Writes to a file descriptor: warnings at once, everything else when `flush` is called.
+
+    A log that cannot be written (its disk is full) is dropped: it must never keep an event from being answered.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+        self._lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.stream.write(self.format(record) + self.terminator)
-        if record.levelno >= logging.WARNING:
+        """Keep the line, and write it if it is a warning."""
+        self._lines.append(self.format(record))
+        if record.levelno >= logging.WARNING or len(self._lines) >= MAX_WAITING:
             self.flush()
+
+    def flush(self) -> None:
+        """Write what is waiting."""
+        with self.lock or contextlib.nullcontext():
+            lines, self._lines = self._lines, []
+            data = "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace")
+            with contextlib.suppress(OSError):
+                while data:
+                    data = data[os.write(self._descriptor, data) :]
 
 
 def configure(level: str) -> None:
     """Send the service's log to standard error."""
-    # A stream of its own, because Python's standard error writes every line at once.
-    handler = _LinesHandler(open(sys.stderr.fileno(), "w", encoding="utf-8", closefd=False))  # noqa: SIM115
+    handler = LinesHandler(sys.stderr.fileno())
     formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S%z")
     handler.setFormatter(formatter)
     root = logging.getLogger()

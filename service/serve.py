@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import shlex
 import sys
 from importlib import resources
 from pathlib import Path
@@ -12,7 +15,9 @@ from service.connection import Limits
 from service.errors import StartError
 from service.routing import ContractMismatchError
 from service.server import CertificateError, bind, serve, tls_context
-from service.settings import Settings, load, require_serving
+from service.settings import Settings, SettingsError, load, require_serving
+
+logger = logging.getLogger(__name__)
 
 #: Where development mode keeps its certificate, credentials and inbox.
 DEVELOPMENT_FOLDER = Path(".webhooks-dev")
@@ -25,7 +30,13 @@ def serve_production(config: Path | None) -> int:
         SettingsError, StartError, InboxUnavailableError: it cannot start.
     """
     settings = load(config)
-    require_serving(settings)
+    try:
+        require_serving(settings)
+    except SettingsError as error:
+        if settings.source is None:
+            nothing = "no webhooks.toml in this folder; copy webhooks.example.toml, or name a file with --config"
+            raise SettingsError(f"{nothing}\n{error}") from error
+        raise
     scheme = "http" if settings.server.behind_proxy else "https"
     ready = f"Listening on {scheme}://{settings.server.listen_host}:{settings.server.port}"
     return _serve(settings, [ready])
@@ -51,7 +62,9 @@ def serve_development(config: Path | None) -> int:
             "shipment": Path(str(examples / "shipment-issued.json")),
         },
     )
-    command = sys.argv[0]
+    command = f"{shlex.quote(sys.argv[0])} events list"
+    if not _found_by_itself(made.config):
+        command += f" --config {DEVELOPMENT_FOLDER / 'webhooks.toml'}"
     return _serve(
         settings,
         [
@@ -62,11 +75,19 @@ def serve_development(config: Path | None) -> int:
             "",
             "Then look at them:",
             "",
-            f"  {command} events list",
+            f"  {command}",
             "",
             "Ctrl+C ends it.",
         ],
     )
+
+
+def _found_by_itself(config: Path) -> bool:
+    """Whether a command without --config reads these settings; others may be in the way."""
+    try:
+        return load(None, development_fallback=True).source == config
+    except SettingsError:
+        return False
 
 
 def _serve(settings: Settings, banner: list[str]) -> int:
@@ -80,7 +101,9 @@ def _serve(settings: Settings, banner: list[str]) -> int:
             password = server.key_password.get_secret_value() if server.key_password else None
             tls = tls_context(server.certificate, server.key, password)
         application = build(settings)
-    except (CertificateError, ContractMismatchError) as error:
+    except CertificateError as error:
+        raise StartError(f"server.certificate, server.key: {error}") from error
+    except ContractMismatchError as error:
         raise StartError(str(error)) from error
     application.open()
     try:
@@ -88,9 +111,10 @@ def _serve(settings: Settings, banner: list[str]) -> int:
     except OSError as error:
         raise StartError(
             f"cannot listen on {server.listen_host}:{server.port}: {error.strerror}; "
-            "choose another with server.port (WEBHOOKS_SERVER__PORT)"
+            "choose another server.port (WEBHOOKS_SERVER__PORT) or server.host"
         ) from error
-    return serve(
+    _allow_many_files()
+    status = serve(
         application.asgi,
         listener=listener,
         tls=tls,
@@ -104,5 +128,23 @@ def _serve(settings: Settings, banner: list[str]) -> int:
         ),
         drain_seconds=server.drain_timeout,
         on_drain=application.drain,
-        on_ready=lambda: print("\n".join(banner), flush=True),
+        on_ready=lambda: _announce(banner),
     )
+    logger.info("action=stopped status=%d", status)
+    return status
+
+
+def _announce(banner: list[str]) -> None:
+    logger.info("action=started")
+    print("\n".join(banner), flush=True)
+
+
+def _allow_many_files() -> None:
+    """Every connection is an open file, and the usual limit of 1024 is soon reached by strangers."""
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # some systems allow less than they say
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

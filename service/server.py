@@ -11,11 +11,13 @@ import signal
 import socket
 import ssl
 from collections.abc import Callable, Generator
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import uvicorn
+from cryptography import x509
 from starlette.types import ASGIApp
 from uvicorn.server import HANDLED_SIGNALS
 
@@ -246,6 +248,9 @@ def tls_context(certificate: Path, key: Path, password: str | None) -> ssl.SSLCo
         raise CertificateError(
             f"the certificate file {certificate} is broken ({error.reason}); put the PEM chain there again"
         ) from error
+    end = x509.load_pem_x509_certificate(chain_pem.encode()).not_valid_after_utc
+    if end < datetime.now(UTC):
+        log.warning("action=certificate_expired on=%s file=%s", end.date(), certificate)
     try:
         # Without a callback OpenSSL would ask at the terminal, and a service has none.
         context.load_cert_chain(certificate, key, password=lambda: password or "")

@@ -148,7 +148,7 @@ class Server(_Section):
     body_timeout: Seconds = 60.0
     keep_alive_timeout: Seconds = 65.0
     tls_handshake_timeout: Seconds = 10.0
-    drain_timeout: Annotated[float, Field(ge=0, le=9, description="a number of seconds from 0 to 9")] = 8.0
+    drain_timeout: Annotated[float, Field(ge=0, le=9, description="a number of seconds from 0 to 9")] = 7.0
     retry_after: Annotated[int, Field(ge=1, description="a whole number of seconds, at least 1")] = 30
 
     @field_validator("max_inflight_bytes")

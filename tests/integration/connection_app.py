@@ -16,6 +16,7 @@ from pathlib import Path
 from starlette.types import Receive, Scope, Send
 
 from service.connection import Limits
+from service.framing import RequestFraming
 from service.server import bind, serve, tls_context
 
 
@@ -98,6 +99,11 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
             await echo(scope, receive, send)
 
 
+def failing(*_: object) -> None:
+    """A fault of ours in the middle of reading."""
+    raise MemoryError
+
+
 def main() -> int:
     """Serve until a signal."""
     settings = json.loads(sys.argv[1])
@@ -107,6 +113,8 @@ def main() -> int:
     tls = None
     if "certificate" in settings:
         tls = tls_context(Path(settings["certificate"]), Path(settings["key"]), None)
+    if settings.get("fault_in_body"):
+        RequestFraming.on_body = failing  # type: ignore[method-assign,assignment]
     listener = bind(settings.get("host", "127.0.0.1"), 0)
     port = listener.getsockname()[1]
     return serve(

@@ -243,6 +243,43 @@ def test_idle_kept_alive_connection_is_closed(short: Running) -> None:
         assert 0.3 < sender.closed_after() < 2
 
 
+def test_sender_that_pipelines_without_reading_is_cut_and_costs_no_memory(short: Running) -> None:
+    before = resident_bytes(short)
+    with short.connect() as sender:
+        requests = head("/echo", method="GET") * 2000
+        # Refused, or taken until the sender is cut: both are fine, growing is not.
+        with contextlib.suppress(OSError):
+            for _ in range(60):
+                sender.send(requests)
+        time.sleep(0.5)
+    assert resident_bytes(short) - before < 40 * 1024 * 1024
+    with short.connect() as sender:
+        sender.post("/echo", b"x")
+        assert sender.answer()[0] == 200
+
+
+def test_head_request_is_answered_without_a_body(patient: Running) -> None:
+    with patient.connect() as sender:
+        sender.send(head("/echo", method="HEAD"))
+        answer = sender.socket.recv(65536)
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert answer.endswith(b"\r\n\r\n")
+        sender.post("/echo", b"x")
+        assert sender.answer()[0] == 200
+
+
+def test_fault_of_ours_while_reading_a_body_is_no_answer_at_all() -> None:
+    with running(PATIENT, fault_in_body=True) as server, server.connect() as sender:
+        sender.post("/echo", b"x" * 100)
+        sender.closed_after()
+
+
+def resident_bytes(server: Running) -> int:
+    """Memory of the server's process (Linux)."""
+    pages = Path(f"/proc/{server.process.pid}/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
 @pytest.mark.parametrize(
     "part",
     [
