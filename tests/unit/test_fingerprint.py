@@ -23,6 +23,12 @@ def test_the_way_a_number_is_written_does_not_matter(number: str) -> None:
     assert fingerprint(f'{{"q": {number}}}') == fingerprint('{"q": 10}')
 
 
+@pytest.mark.parametrize("number", ["1e30", "1000000000000000000000000000000", "1000000000000000000000000000000.0"])
+def test_integer_over_64_bits_is_one_number_however_it_is_written(number: str) -> None:
+    assert fingerprint(f'{{"q": {number}, "p": 1.5}}') == fingerprint('{"p": 1.50, "q": 10e29}')
+    assert fingerprint(f'{{"q": {number}}}') != fingerprint('{"q": 1000000000000000000000000000001}')
+
+
 @pytest.mark.parametrize("zero", ["0", "0.0", "-0", "-0.00", "0e5"])
 def test_zero_is_zero(zero: str) -> None:
     assert fingerprint(f'{{"q": {zero}}}') == fingerprint('{"q": 0}')
