@@ -273,6 +273,18 @@ def test_a_database_file_that_is_gone_is_not_written_to(tmp_path: Path, replace:
     use(inbox_at(path), after_removal)
 
 
+def test_write_transaction_takes_the_lock_at_its_beginning(tmp_path: Path) -> None:
+    accept_all(tmp_path / "inbox.db")
+    other = sqlite3.connect(tmp_path / "inbox.db", isolation_level=None, timeout=0.1)
+    engine = writing_engine(tmp_path / "inbox.db", 1.0)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("SELECT count(*) FROM event")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
+    other.close()
+    engine.dispose()
+
+
 def test_log_that_somebody_removed_is_noticed_and_nothing_in_it_is_lost(tmp_path: Path) -> None:
     path = tmp_path / "inbox.db"
 
