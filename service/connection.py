@@ -141,8 +141,8 @@ class Connection(RequestFraming):
         try:
             if not self.feed(data):
                 self._stop_parsing()
-        except FramingFaultError:
-            log.exception("action=connection_fault")
+        except FramingFaultError as error:
+            self.server_state.warn_of_refusal(self.loop.time(), f"cannot take this request: {error.__cause__!r}")
             self.cut()  # no answer: the sender comes again
         if len(self.pipeline) > MAX_PIPELINED:
             self.cut()
@@ -157,12 +157,16 @@ class Connection(RequestFraming):
     def pause_writing(self) -> None:
         """The sender does not read; from now on its time runs."""
         super().pause_writing()
+        if self._hung_up:
+            return
         self._awaited = ("", None)
         self._watch()
 
     def resume_writing(self) -> None:
         """The sender reads again."""
         super().resume_writing()
+        if self._hung_up:
+            return
         self._awaited = ("", None)
         self._watch()
 

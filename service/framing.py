@@ -39,7 +39,10 @@ class RequestFraming(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self._refuse_upgrade()
+            try:
+                self._refuse_upgrade()
+            except httptools.HttpParserError as error:
+                raise FramingFaultError from error
             rest = data[upgrade.args[0] :]
             return not rest or self.feed(rest)
         except httptools.HttpParserCallbackError as error:
@@ -101,8 +104,10 @@ class RequestFraming(HttpToolsProtocol):
         framing = (b"content-length", b"transfer-encoding")
         lines = [name + b": " + value for name, value in self.cycle.scope["headers"] if name in framing]
         self._skip_head = True
-        self.parser.feed_data(b"\r\n".join([b"POST / HTTP/1.1", *lines, b"", b""]))
-        self._skip_head = False
+        try:
+            self.parser.feed_data(b"\r\n".join([b"POST / HTTP/1.1", *lines, b"", b""]))
+        finally:
+            self._skip_head = False
 
     def _count_head(self, size: int) -> None:
         self._head_size += size

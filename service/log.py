@@ -34,7 +34,11 @@ class LinesHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the line, and write it if it is a warning."""
-        self._lines.append(self.format(record))
+        try:
+            self._lines.append(self.format(record))
+        except Exception:
+            self.handleError(record)
+            return
         if record.levelno >= logging.WARNING or len(self._lines) >= MAX_WAITING:
             self.flush()
 
@@ -50,6 +54,8 @@ class LinesHandler(logging.Handler):
 
 def configure(level: str) -> None:
     """Send the service's log to standard error."""
+    if sys.stderr is None:  # somebody closed it; there is nothing to log to
+        return
     handler = LinesHandler(sys.stderr.fileno())
     formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S%z")
     handler.setFormatter(formatter)

@@ -91,9 +91,14 @@ class GroupCommit(Generic[Job, Result]):
         return await waiter.answer
 
     def _start_thread(self) -> None:
+        thread = threading.Thread(target=self._run, name="inbox-writer", daemon=True)
         self._alive = True
-        self._thread = threading.Thread(target=self._run, name="inbox-writer", daemon=True)
-        self._thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # no more threads on this machine; the watch tries again
+            self._alive = False
+            raise
+        self._thread = thread
 
     def _run(self) -> None:
         try:
@@ -114,8 +119,15 @@ class GroupCommit(Generic[Job, Result]):
         """Fail those whose batch was lost; a new writer serves the others."""
         _answer(answers)
         if not self._alive and not self._stopping:
-            log.error("action=writer_restarted")
+            self._revive()
+
+    def _revive(self) -> None:
+        try:
             self._start_thread()
+        except RuntimeError as error:
+            self._fail_all(InboxUnavailableError(f"the inbox writer cannot be started: {error}"))
+        else:
+            log.error("action=writer_restarted")
 
     def _take(self) -> list[_Waiter[Job, Result]]:
         """The next batch; empty when the writer is to end."""
@@ -164,6 +176,8 @@ class GroupCommit(Generic[Job, Result]):
             await asyncio.sleep(min(0.25, self._stuck_after / 4))
             if reason := self._stuck():
                 self._fail_all(InboxUnavailableError(reason))
+            elif not self._alive and not self._stopping:
+                self._revive()
 
     def _fail_all(self, error: InboxUnavailableError) -> None:
         """Release everybody who waits. What a stuck commit holds may still reach the disk later; its sender

@@ -21,7 +21,7 @@ from service.inbox.interface import (
     RejectedLogin,
     Stored,
 )
-from service.inbox.sqlite import Checkpointer, DatabaseFile, unavailable, writing_engine
+from service.inbox.sqlite import Checkpointer, DatabaseFile, checkpoint, unavailable, writing_engine
 from service.inbox.transaction import Job, QuarantineBudget, Trial, store
 
 log = logging.getLogger(__name__)
@@ -108,22 +108,33 @@ class LocalInbox(Inbox):
         except (IntegrityError, ProgrammingError):
             raise  # our own mistake with one of the jobs, not the disk's
         except DBAPIError as error:
-            # Connections that saw a full or failing disk are not trusted with the next transaction.
-            self._engine.dispose()
+            # Connections that saw a full or failing disk are not trusted with the next transaction. But while the
+            # log is lost they are the only ones that can still read it.
+            if not self._file.log_is_lost:
+                self._engine.dispose()
+                self._file.log_closed()
             log.error("action=store_failed reason=%s", error.orig)
             raise unavailable(error) from error
+        self._file.log_opened()
         self._checkpointer.after_commit()
         return results
 
     def _reopen(self, engine: Engine, checkpointer: Checkpointer) -> None:
-        """Close every connection, so that SQLite saves what is in the log that nobody can see any more, and open
-        the database with a new one."""
+        """Save what is in the log that nobody but our connections can read any more, then go on with a new one.
+
+        Raises:
+            InboxUnavailableError: not all of it could be saved now. The connections stay, for the next attempt.
+        """
         log.error("action=log_of_inbox_lost path=%s", self._file.path)
-        engine.dispose()
-        checkpointer.forget_connections()
         try:
-            with engine.begin() as connection:
-                store(connection, [Trial()], self._budget)
+            saved = checkpoint(engine, "TRUNCATE")
         except DBAPIError as error:
             raise unavailable(error) from error
-        self._file.opened()
+        if not saved:
+            raise InboxUnavailableError(
+                f"the log of {self._file.path} was removed while in use and cannot be saved yet; "
+                "close every other program that has the inbox open, and do not stop this service"
+            )
+        engine.dispose()
+        checkpointer.forget_connections()
+        self._file.log_closed()

@@ -111,8 +111,18 @@ class DatabaseFile:
             raise InboxUnavailableError(f"cannot make the inbox {self.path}: {error.strerror}") from error
 
     def opened(self) -> None:
-        """Remember which files were opened."""
-        self._inode, self._wal_inode = _inode(self.path), _inode(self._wal)
+        """Remember which file was opened."""
+        self._inode = _inode(self.path)
+        self.log_opened()
+
+    def log_opened(self) -> None:
+        """Remember which log is written to; after a commit there is one."""
+        if self._wal_inode is None:
+            self._wal_inode = _inode(self._wal)
+
+    def log_closed(self) -> None:
+        """Our connections are closed; SQLite may have saved the log and removed it."""
+        self._wal_inode = None
 
     def free_bytes(self) -> int:
         """What the disk of the database has left for us."""
@@ -128,7 +138,7 @@ class DatabaseFile:
     @property
     def log_is_lost(self) -> bool:
         """Somebody removed or replaced the log while it is in use: what is written to it, nobody would find."""
-        return _inode(self._wal) != self._wal_inode
+        return self._wal_inode is not None and _inode(self._wal) != self._wal_inode
 
     @property
     def log_is_full(self) -> bool:
@@ -208,16 +218,25 @@ class Checkpointer:
         if not self._one_at_a_time.acquire(timeout=5.0):
             return  # the other one hangs in the disk; so would this one
         try:
-            with self._engine.connect() as connection:
-                # Not through a transaction of SQLAlchemy's: a checkpoint inside one is refused.
-                raw = connection.connection.driver_connection
-                assert raw is not None  # noqa: S101 - an open connection has one
-                raw.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
+            checkpoint(self._engine, mode)
         except Exception as error:
             # The log stays as it is and is tried again after the next commit; nothing is lost.
             log.warning("action=checkpoint_failed mode=%s reason=%s", mode, error)
         finally:
             self._one_at_a_time.release()
+
+
+def checkpoint(engine: Engine, mode: str) -> bool:
+    """Copy the log into the database; whether all of it is there now."""
+    with engine.connect() as connection:
+        # Not through a transaction of SQLAlchemy's: a checkpoint inside one is refused.
+        raw = connection.connection.driver_connection
+        assert raw is not None  # noqa: S101 - an open connection has one
+        try:
+            busy, frames, copied = raw.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+        except sqlite3.Error as error:
+            raise DBAPIError("wal_checkpoint", None, error) from error
+        return not busy and frames == copied
 
 
 def schema_version(engine: Engine) -> str | None:

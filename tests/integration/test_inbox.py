@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -285,12 +288,21 @@ def test_write_transaction_takes_the_lock_at_its_beginning(tmp_path: Path) -> No
     engine.dispose()
 
 
-def test_log_that_somebody_removed_is_noticed_and_nothing_in_it_is_lost(tmp_path: Path) -> None:
+@pytest.mark.parametrize("elsewhere_open", [False, True], ids=["alone", "open elsewhere too"])
+def test_log_that_somebody_removed_is_noticed_and_nothing_in_it_is_lost(
+    tmp_path: Path, elsewhere_open: bool
+) -> None:
     path = tmp_path / "inbox.db"
 
     async def remove_log(inbox: LocalInbox) -> None:
         await inbox.accept(event("m1"))
-        path.with_name("inbox.db-wal").unlink()
+        with contextlib.ExitStack() as stack:
+            if elsewhere_open:
+                stack.enter_context(opened_by_another_process(path))
+            path.with_name("inbox.db-wal").unlink()
+            # Stored, or refused as long as the other program has it open: both keep the promise.
+            with contextlib.suppress(InboxUnavailableError):
+                await inbox.accept(event("m2"))
         await inbox.accept(event("m2"))
         # A copy of what is on the disk now is what a power cut would leave.
         for name in ("inbox.db", "inbox.db-wal"):
@@ -301,6 +313,40 @@ def test_log_that_somebody_removed_is_noticed_and_nothing_in_it_is_lost(tmp_path
     (tmp_path / "copy-inbox.db").rename(tmp_path / "copy.db")
     messages = {row["message_id"] for row in InboxReader(tmp_path / "copy.db").events(EventFilter())}
     assert messages == {"m1", "m2"}
+
+
+@contextlib.contextmanager
+def opened_by_another_process(path: Path) -> Iterator[None]:
+    """Somebody looks at the inbox with another program, and leaves it open."""
+    program = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); "
+        "c.execute('SELECT count(*) FROM event').fetchall(); print('open', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", program, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"open\n"
+        yield
+        process.communicate()
+
+
+def test_removed_log_that_cannot_be_saved_now_is_kept_for_the_next_attempt(tmp_path: Path) -> None:
+    path = tmp_path / "inbox.db"
+
+    async def remove_log(inbox: LocalInbox) -> None:
+        await inbox.accept(event("m1"))
+        reader = sqlite3.connect(path, isolation_level=None)
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM event").fetchall()
+        path.with_name("inbox.db-wal").unlink()
+        with pytest.raises(InboxUnavailableError, match="cannot be saved yet"):
+            await inbox.accept(event("m2"))
+        reader.execute("ROLLBACK")
+        reader.close()
+        await inbox.accept(event("m2"))
+
+    use(inbox_at(path), remove_log)
+    assert {row["message_id"] for row in InboxReader(path).events(EventFilter())} == {"m1", "m2"}
 
 
 def test_inbox_and_its_log_are_for_their_owners_eyes_only(tmp_path: Path) -> None:
