@@ -16,12 +16,19 @@ KEPT_OF_TOO_LARGE = 64 * 1024
 #: Longest Content-Type that is looked at; taking one apart costs more than its length.
 MAX_CONTENT_TYPE = 1024
 
-#: Charsets whose bytes are UTF-8 bytes.
-_CHARSETS = {"utf-8", "utf8", "us-ascii", "ascii"}
-
 
 class SenderGoneError(Exception):
     """The sender went away, or was too slow and was cut off; nobody is left to answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a body is to be read as."""
+
+    media_type: str
+    """In lower case, without parameters."""
+    charset: str | None
+    """As it was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +54,11 @@ class Label:
             announced_length=min(int(lengths[0]), 2**63 - 1) if lengths and lengths[0].isdigit() else None,
         )
 
-    def check(self, media_types: Sequence[str]) -> None:
-        """Refuse what the endpoint does not take.
+    def form(self, media_types: Sequence[str]) -> Form:
+        """What the body is to be read as.
 
         Raises:
-            BodyRefusedError: another media type (or none), charset or content coding.
+            BodyRefusedError: another media type than the endpoint takes (or none), or a content coding.
         """
         if self.transfer_encoding.lower() not in ("", "chunked"):
             raise _unsupported(f"the transfer coding {self.transfer_encoding!r}; send the body as it is")
@@ -65,11 +72,11 @@ class Label:
             raise _unsupported(f"a Content-Type of {len(self.content_type)} characters")
         message = email.message.Message()
         message["content-type"] = self.content_type
-        if message.get_content_type() not in media_types:
-            raise _unsupported(f"the media type {message.get_content_type()!r}; send {media_types[0]}")
-        charset = message.get_param("charset", "utf-8")
-        if str(charset).strip().lower() not in _CHARSETS:
-            raise _unsupported(f"the charset {charset!r}; send UTF-8")
+        media_type = message.get_content_type()
+        if media_type not in media_types:
+            raise _unsupported(f"the media type {media_type!r}; send {' or '.join(media_types)}")
+        charset = message.get_param("charset")
+        return Form(media_type, None if charset is None else str(charset).strip())
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import jsonschema_rs
 
 from handlers.interface import JsonValue
 from service.contract import Contract, documented_schema
-from service.json_body import ParsedBody, pointer_to
+from service.parsed_body import ParsedBody, pointer_to
 
 #: Different kinds of drift that are kept with one event; what goes beyond is only counted.
 MAX_KEPT = 100
@@ -49,11 +49,10 @@ class DriftFinder:
             return []
         return list(self._validator.iter_errors(parsed.searchable())) or [None]
 
-    def summary(self, beyond: list[Any], *, payload_kind: str | None, replaced: int) -> Drift:
+    def summary(self, beyond: list[Any], parsed: ParsedBody, *, payload_kind: str | None) -> Drift:
         """Everything in a valid body that the contract does not know.
 
-        `beyond` is what the function of that name found in it, `payload_kind` what the handler recognised;
-        `replaced` counts the characters that cannot be stored.
+        `beyond` is what the function of that name found in it, `payload_kind` what the handler recognised.
         """
         counts: Counter[tuple[str, str, str]] = Counter()
         for error in beyond:
@@ -63,8 +62,10 @@ class DriftFinder:
                 counts.update(_items(error))
         if payload_kind is None:
             counts["no known payload", "", "none of the payload members that the contract knows"] += 1
-        if replaced:
-            counts["unstorable character", "", "NUL or lone surrogate, replaced by U+FFFD"] += replaced
+        if parsed.replaced:
+            counts["unstorable character", "", "NUL or lone surrogate, replaced by U+FFFD"] += parsed.replaced
+        for remark in parsed.remarks:
+            counts[remark.kind, "", remark.detail] += remark.count
         kept: tuple[Mapping[str, JsonValue], ...] = tuple(
             {"kind": kind, "place": place, "detail": detail, "count": count}
             for (kind, place, detail), count in counts.most_common(MAX_KEPT)

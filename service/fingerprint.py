@@ -15,7 +15,7 @@ from functools import lru_cache
 import orjson
 
 from handlers.interface import JsonValue
-from service.json_body import in_bounds
+from service.parsed_body import in_bounds
 
 #: Marks a number with decimals in the canonical text. No member of a body can have this name: NUL was replaced.
 _NUMBER = "\0"

@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from starlette.types import Receive, Scope, Send
 
 from handlers.interface import Endpoint, EventFacts, JsonObject, JsonValue
-from service import json_body, problems
+from service import problems
 from service.body import Body, BodyReader, Label, Memory
 from service.contract import Contract
 from service.drift import DriftFinder
 from service.fingerprint import NumberOutOfBoundsError, content_hash
+from service.formats import parsers
 from service.inbox.interface import (
     Delivery,
     Inbox,
@@ -26,6 +27,7 @@ from service.inbox.interface import (
     new_id,
 )
 from service.log import quoted
+from service.parsed_body import ParsedBody, numbers_out_of_bounds
 from service.problems import MAX_FINDINGS, Answer, BodyRefusedError, Problem, UnavailableError
 from service.validation import BodyValidator
 
@@ -72,7 +74,7 @@ class Reception:
         max_body_bytes: int,
     ) -> None:
         self._endpoint = endpoint
-        self._media_types = contract.media_types
+        self._parsers = parsers(contract)
         self._validator = BodyValidator(contract)
         self._drift = DriftFinder(contract)
         self._handler = handler
@@ -107,12 +109,12 @@ class Reception:
         try:
             if body.refusal is not None:
                 raise body.refusal
-            label.check(self._media_types)
-            event = self._event(delivery)
+            form = label.form(tuple(self._parsers))
+            event = self._event(delivery, self._parsers[form.media_type](delivery.body, form.charset))
             stored = await self._inbox.accept(event)
         except BodyRefusedError as error:
             kept = await self._quarantine(delivery, error)
-            return problems.refused(error, kept.id, self._media_types)
+            return problems.refused(error, kept.id, self._parsers)
         except (UnavailableError, InboxUnavailableError):
             raise
         except Exception as error:
@@ -122,22 +124,20 @@ class Reception:
         _log_stored(event, stored)
         return problems.queued(stored.id, duplicate=stored.duplicate)
 
-    def _event(self, delivery: Delivery) -> NewEvent:
-        """The event that a body holds: parsed once and, as long as the contract documents all of it, validated
-        once.
+    def _event(self, delivery: Delivery, parsed: ParsedBody) -> NewEvent:
+        """The event that a body holds: as long as the contract documents all of it, validated only once.
 
         Raises:
             BodyRefusedError: it is not one.
         """
-        parsed = json_body.parse(delivery.body)
         beyond = self._drift.beyond(parsed)
         document = self._validator.validate(parsed, known_to_be_valid=not beyond)
         facts = self._handler(document)
         try:
             fingerprint = content_hash(facts.content)
         except NumberOutOfBoundsError:
-            raise json_body.numbers_out_of_bounds(document) from None
-        drift = self._drift.summary(beyond, payload_kind=facts.payload_kind, replaced=parsed.replaced)
+            raise numbers_out_of_bounds(document) from None
+        drift = self._drift.summary(beyond, parsed, payload_kind=facts.payload_kind)
         if parsed.replaced:
             # Two bodies may differ in nothing but what was replaced.
             fingerprint = hashlib.sha256(fingerprint + delivery.body).digest()

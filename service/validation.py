@@ -8,7 +8,7 @@ import jsonschema_rs
 
 from handlers.interface import JsonObject
 from service.contract import ROOT, Contract, tolerant_schema
-from service.json_body import MAX_SEARCHED, ParsedBody, pointer_to
+from service.parsed_body import MAX_SEARCHED, ParsedBody, pointer_to
 from service.problems import BodyRefusedError, Finding
 
 _TYPE_NAMES = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}

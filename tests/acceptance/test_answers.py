@@ -311,7 +311,7 @@ class TestRefusedBodies:
     ) -> None:
         response = service.post(ORDER, body("order-issued"), headers=headers)
         details = problem(response, 415, "unsupported-media-type")
-        assert response.headers["Accept"] == "application/json"
+        assert response.headers["Accept"] == "application/json, application/xml, text/xml"
         assert response.headers["Accept-Encoding"] == "identity"
         quarantined(service, details)
         assert service.raw(details["quarantineId"]) == body("order-issued")

@@ -6,6 +6,7 @@ import copy
 import json
 import os
 import uuid
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,20 +18,30 @@ from service.json_body import parse
 from tests.acceptance.running import EXAMPLES, ORDER, SHIPMENT, RunningService, example
 
 FOLDERS = [EXAMPLES, *[Path(folder) for folder in [os.environ.get("TRADECLOUD_EXAMPLES")] if folder]]
-BODIES = [path for folder in FOLDERS for path in sorted(folder.glob("*.json"))]
+BODIES = [path for folder in FOLDERS for path in sorted(folder.iterdir()) if path.suffix in (".json", ".xml")]
 
 
-@pytest.mark.parametrize("path", BODIES, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_example_is_accepted_listed_and_comes_back_byte_for_byte(service: RunningService, path: Path) -> None:
+@pytest.fixture(scope="module")
+def other_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A second receiver: to the first one, the XML twin of an example is the same message once more."""
+    running = RunningService(tmp_path_factory.mktemp("other")).start()
+    yield running
+    running.kill()
+
+
+@pytest.mark.parametrize("path", BODIES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_example_is_accepted_listed_and_comes_back_byte_for_byte(
+    service: RunningService, other_service: RunningService, path: Path
+) -> None:
     sent = path.read_bytes()
     url = SHIPMENT if path.name.startswith("shipment") else ORDER
-    response = service.post(url, sent)
+    receiver = service if path.suffix == ".json" else other_service
+    response = receiver.post(url, sent, headers={"Content-Type": f"application/{path.suffix[1:]}"})
     assert response.status_code == 202, response.text
     event_id = response.json()["eventId"]
-    assert service.raw(event_id) == sent
-    row = service.event(event_id)
-    document = json.loads(sent)
-    assert row["eventName"] == document["eventName"]
+    assert receiver.raw(event_id) == sent
+    row = receiver.event(event_id)
+    assert row["eventName"] == json.loads(path.with_suffix(".json").read_bytes())["eventName"]
     assert row["state"] == "received"
     assert row["credential"] == "main"
     assert bool(row["driftCount"]) == ("future" in path.name or "unknown" in path.name)

@@ -7,7 +7,8 @@ from decimal import Decimal
 import pytest
 
 from handlers.reading import digits
-from service.json_body import numbers_out_of_bounds, parse
+from service.json_body import parse
+from service.parsed_body import numbers_out_of_bounds
 from service.problems import BodyRefusedError
 
 

@@ -13,7 +13,8 @@ from handlers.orders import receive_order_event
 from handlers.shipments import receive_shipment_event
 from service.contract import webhook_contracts
 from service.drift import Drift, DriftFinder
-from service.json_body import MAX_SEARCHED, ParsedBody, parse
+from service.json_body import parse
+from service.parsed_body import MAX_SEARCHED, ParsedBody
 from service.problems import BodyRefusedError
 from service.validation import BodyValidator
 from tests.acceptance.running import EXAMPLES
@@ -42,7 +43,8 @@ def validate(endpoint: str, document: Any) -> JsonObject:
 
 def drift_of(endpoint: str, document: Any) -> Drift:
     kind = HANDLERS[endpoint](validate(endpoint, document)).payload_kind
-    return FINDERS[endpoint].summary(FINDERS[endpoint].beyond(parsed(document)), payload_kind=kind, replaced=0)
+    body = parsed(document)
+    return FINDERS[endpoint].summary(FINDERS[endpoint].beyond(body), body, payload_kind=kind)
 
 
 def members(node: Any, path: tuple[Any, ...] = ()) -> Any:
@@ -178,6 +180,6 @@ def test_large_body_full_of_news_is_accepted_and_searched_only_in_its_first_part
     body = parse(b'{"eventName": "OrderIssuedByBuyer", "orderEvent": {"lines": [' + lines + b"]}}")
     beyond = FINDERS["order"].beyond(body)
     VALIDATORS["order"].validate(body, known_to_be_valid=not beyond)
-    drift = FINDERS["order"].summary(beyond, payload_kind="orderEvent", replaced=0)
+    drift = FINDERS["order"].summary(beyond, body, payload_kind="orderEvent")
     assert 1000 < drift.count <= MAX_SEARCHED
     assert len(drift.items) == 100

@@ -42,7 +42,7 @@ def _fill_in_bodies(node: Json, examples: Path) -> None:
                 text = (examples / name).read_text(encoding="utf-8")
             except OSError as error:
                 raise OverlayError(f"example body {name}: {error.strerror}") from error
-            node["value"] = json.loads(text, parse_float=Decimal)
+            node["value"] = text if name.endswith(".xml") else json.loads(text, parse_float=Decimal)
         for value in node.values():
             _fill_in_bodies(value, examples)
     elif isinstance(node, list):
