@@ -25,7 +25,7 @@ WHITE_SPACE = " \t\r\n"
 MAX_REMEMBERED = 40
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_INTEGER = re.compile(r"[+-]?[0-9]{1,%d}" % MAX_INTEGER_DIGITS)
+_INTEGER = re.compile(rf"[+-]?[0-9]{{1,{MAX_INTEGER_DIGITS}}}")
 
 
 class NumberError(ValueError):

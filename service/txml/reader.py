@@ -13,7 +13,6 @@ know either, and so is found as drift like an unknown member of a JSON body:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 from lxml import etree
@@ -22,7 +21,7 @@ from handlers.interface import JsonObject
 from service.parsed_body import MAX_DEPTH, ParsedBody
 from service.problems import BodyRefusedError, Finding
 from service.txml.encoding import to_utf8
-from service.txml.mapping import WHITE_SPACE, Mapping, Member, Members, NumberError
+from service.txml.mapping import WHITE_SPACE, Mapping, Member, NumberError
 
 #: Tags in a body, start and end counted. Each element takes about 200 bytes of memory, and a body could hold one
 #: in four bytes; in an order one takes about forty, so that the largest body has fewer.
@@ -165,7 +164,7 @@ class _Conversion:
                     members = _NOTHING if member.members is None else member.members.by_element
                 current = opened
                 text = element.text
-                if attributes or text is not None and not text.isspace():
+                if attributes or (text is not None and not text.isspace()):
                     self._keep_beside_elements(opened, element)
             elif member is None or attributes or member.members is not None:
                 self._keep_unusual_value(current, member, element)

@@ -49,7 +49,7 @@ def _write_members(parent: Any, value: JsonObject, members: Members) -> None:
             _write_unknown(parent, name, part)
             continue
         inner = member.members or _NOTHING
-        items = part if isinstance(part, list) else [part]
+        items: list[JsonValue] = part if isinstance(part, list) else [part]
         around = etree.SubElement(parent, member.wrapper) if member.wrapper and items else parent
         for item in _flat(items):
             _write(around, member.element, item, inner)

@@ -86,7 +86,8 @@ class TestValues:
     @pytest.mark.parametrize(
         "empty",
         [
-            "<orderId/>", "<orderId></orderId>", "<version/>", "<version> \n </version>", "<lastUpdatedAt> </lastUpdatedAt>",
+            "<orderId/>", "<orderId></orderId>", "<version/>", "<version> \n </version>",
+            "<lastUpdatedAt> </lastUpdatedAt>",
             "<buyerOrder/>", "<buyerOrder>\n</buyerOrder>", "<line/>", "<orderId><!-- nothing --></orderId>",
         ],
     )  # fmt: skip
@@ -156,7 +157,8 @@ class TestWhatTheContractDoesNotKnow:
 
     def test_attributes_are_kept_beside_what_they_belong_to(self) -> None:
         found = order(
-            '<line status="new"><deliveryScheduleLine><quantity unit="PCE">5</quantity></deliveryScheduleLine></line>'
+            '<line status="new"><deliveryScheduleLine><quantity unit="PCE">5</quantity></deliveryScheduleLine>'
+            "</line>"
         )
         assert found == {
             "lines": [{"@status": "new", "deliverySchedule": [{"quantity": 5, "quantity@unit": "PCE"}]}]
@@ -206,8 +208,11 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("body", "expected"),
         [
-            ("<WebhookBody>\n<orderEvent>\n<a></b></orderEvent></WebhookBody>", "line 3, column 8, in /WebhookBody/orderEvent/a: "),
-            ("<WebhookBody><a>&nbsp;</a></WebhookBody>", "line 1, column 23, in /WebhookBody/a: Entity 'nbsp' not defined"),
+            (
+                "<WebhookBody>\n<orderEvent>\n<a></b></orderEvent></WebhookBody>",
+                "line 3, column 8, in /WebhookBody/orderEvent/a: Opening and ending tag mismatch",
+            ),
+            ("<WebhookBody><a>&nbsp;</a></WebhookBody>", "line 1, column 23, in /WebhookBody/a: Entity 'nbsp' not"),
             ("<WebhookBody/><WebhookBody/>", "line 1, column 15: Extra content"),
             ("<WebhookBody><a:b/></WebhookBody>", "line 1, column 18: Namespace prefix a"),
             ("<WebhookBody>\x01</WebhookBody>", "line 1, column 14, in /WebhookBody: "),
@@ -301,8 +306,8 @@ class TestRefused:
             '<!DOCTYPE W [<!ENTITY a "aaaaaaaaaa">'
             + "".join(f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in zip("abcdefghi", "bcdefghij", strict=True))
             + "]><WebhookBody><eventName>&j;</eventName></WebhookBody>",
-            f'<!DOCTYPE W [<!ENTITY a "{"a" * 100_000}">]><WebhookBody><eventName>{"&a;" * 10_000}</eventName></WebhookBody>',
-            '<!DOCTYPE W [<!ENTITY a SYSTEM "file:///dev/zero">]><WebhookBody><eventName>&a;</eventName></WebhookBody>',
+            f'<!DOCTYPE W [<!ENTITY a "{"a" * 100_000}">]><WebhookBody>{"&a;" * 10_000}</WebhookBody>',
+            '<!DOCTYPE W [<!ENTITY a SYSTEM "file:///dev/zero">]><WebhookBody>&a;</WebhookBody>',
             "<WebhookBody>" + "<a>" * 1_000_000,
             "<WebhookBody a='" + "x" * 30_000_000,
         ],
@@ -323,13 +328,13 @@ class TestRefused:
             "except BodyRefusedError:\n"
             "    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - used)\n"
         )
-        # The kernel ends it after ten seconds of processor time, start included: an expansion would take far longer.
+        # The kernel ends it after ten seconds of processor time, the start included: an expansion takes far longer.
         done = subprocess.run(
             [sys.executable, "-c", program],
             capture_output=True,
             check=True,
             timeout=120,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (10, 10)),  # noqa: PLW1509
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (10, 10)),
         )
         assert int(done.stdout) < 3 * len(attack) + 20_000_000
 
@@ -340,9 +345,10 @@ class TestEncodings:
     @pytest.mark.parametrize(
         ("encoding", "charset"),
         [
-            ("utf-8", None), ("utf-8", "UTF-8"), ("utf-8", "us-ascii"), ("utf-8-sig", None), ("utf-8-sig", "utf-8"),
-            ("utf-16", None), ("utf-16", "utf-16"), ("utf-16-le", None), ("utf-16-be", "UTF-16BE"), ("utf-32", None),
-            ("windows-1252", "windows-1252"), ("windows-1252", "CP1252"), ("iso-8859-15", None), ("gb18030", "GB18030"),
+            ("utf-8", None), ("utf-8", "UTF-8"), ("utf-8", "us-ascii"), ("utf-8-sig", None),
+            ("utf-8-sig", "utf-8"), ("utf-16", None), ("utf-16", "utf-16"), ("utf-16-le", None),
+            ("utf-16-be", "UTF-16BE"), ("utf-32", None), ("windows-1252", "windows-1252"),
+            ("windows-1252", "CP1252"), ("iso-8859-15", None), ("gb18030", "GB18030"),
         ],
     )  # fmt: skip
     @pytest.mark.parametrize("declared", [True, False])
