@@ -1,4 +1,5 @@
-"""Measures our service beside stock connexion, in turns; exits 1 if anything was answered but 202."""
+"""Measures our service beside stock connexion, in turns, and tXML beside JSON; exits 1 if anything was answered but
+202."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from bench import formats
 from bench.load import Measured
 from bench.subjects import ROOT, SUBJECTS, Running, StartError, Subject
 
@@ -157,6 +159,7 @@ def main() -> int:
     for (part_key, subject_key), results in outcomes.items():
         figures[part_key][subject_key] = summary(results)
     print(report(figures))
+    print("\n" + formats.report())
     if options.json:
         content: dict[str, Any] = {"machine": machine, "figures": figures, "failures": failures}
         options.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
