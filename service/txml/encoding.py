@@ -28,6 +28,8 @@ _PATTERNS = (
 )
 _DECLARED = re.compile(rb"""<\?xml[^>]{0,200}?\sencoding\s*=\s*["']([A-Za-z][A-Za-z0-9._-]{0,39})["']""")
 _ASCII = bytes(range(128))
+#: Python's names of encodings whose bytes are UTF-8 bytes.
+_UTF_8 = ("utf-8", "ascii")
 #: Python's names of what other people call charsets; it knows encodings for quite other ends too.
 _CHARSET = re.compile(
     r"ascii|iso8859-\d+|cp\d+|koi8-[rtu]|mac-\w+|hp-roman8|tis-620|gbk|gb2312|gb18030|big5\w*|euc_\w+|shift_jis\w*"
@@ -51,15 +53,12 @@ def to_utf8(body: bytes, charset: str | None) -> tuple[bytes, tuple[Remark, ...]
             return _transcoded(body, encoding), ()
     declared = _DECLARED.match(body)
     label = charset or (declared[1].decode("ascii") if declared else "utf-8")
-    try:
-        text = body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        encoding = _encoding(label)
-        if encoding in ("utf-8", "ascii"):
-            raise _not(label, error) from None
+    encoding = _encoding(label)
+    if encoding in _UTF_8:
+        return body, ()  # the parser looks at every byte anyway, and is as strict as Python is
+    if (text := _decoded(body, "utf-8")) is None:
         return _transcoded(body, encoding), ()
-    if text.isascii() or _encoding(label) in ("utf-8", "ascii"):
-        _encoding(label)
+    if text.isascii():
         return body, ()
     return body, (Remark("wrong label", f"labelled {label}, but it is UTF-8 and was read so"),)
 
