@@ -201,14 +201,19 @@ class _Conversion:
     def _keep_unusual_value(self, current: JsonObject, member: Member | None, element: Any) -> None:
         """An element without children that the contract does not know, has attributes, or ought to be an object."""
         text = element.text
+        blank = text is None or text.isspace()
+        if blank and element.attrib and (member is None or member.members is not None):
+            opened: JsonObject = {}
+            _keep_attributes(opened, "@", element)
+            if member is None:
+                _add(current, element.tag, opened)
+            else:
+                _keep(current, member, opened, element)
+            return
         if member is None:
             _add(current, element.tag, text)  # None if it is empty: that it was there is news
         elif member.members is not None:
-            if text is None or text.isspace():
-                opened: JsonObject = {}
-                _keep_attributes(opened, "@", element)
-                if opened:
-                    _keep(current, member, opened, element)
+            if blank:
                 return
             # The text of what ought to be an object: for the validation to refuse, with the place.
             _keep(current, member, text, element)
