@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, func, select, tuple_
+from sqlalchemy import Connection, bindparam, func, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from service.inbox.instant import instant
@@ -22,16 +22,16 @@ MAX_ROWS = 10_000
 #: Kind of the row that counts the events with something that has no row of its own.
 NOT_TOLD_APART = "not told apart"
 
-#: Rows looked up in one question; SQLite bounds the number of its parameters.
-_AT_A_TIME = 500
-
 #: endpoint, kind, place, detail
 Key = tuple[str, str, str, str]
-_KEY = (drift.c.endpoint, drift.c.kind, drift.c.place, drift.c.detail)
+_NAMES = ("endpoint", "kind", "place", "detail")
 
+# One question for each thing: SQLite does not use the index for a list of keys that have several columns.
+_ROW = select(drift.c.endpoint).where(*(drift.c[name] == bindparam(name) for name in _NAMES))
+_ROWS = select(func.count()).select_from(drift).where(drift.c.endpoint == bindparam("endpoint"))
 _INSERT = upsert(drift)
 _RECORD = _INSERT.on_conflict_do_update(
-    index_elements=_KEY,
+    index_elements=_NAMES,
     set_={
         "last_at": _INSERT.excluded.last_at,
         "events": drift.c.events + _INSERT.excluded.events,
@@ -42,17 +42,12 @@ _RECORD = _INSERT.on_conflict_do_update(
 
 def record(connection: Connection, events: Sequence[NewEvent]) -> None:
     """Count what these new events bring beyond the contract, in the transaction that stores them."""
-    keys_of = [list(_keys(event)) for event in events]
-    rooms = _Rooms(connection, [key for keys in keys_of for key in keys])
+    rooms = _Rooms(connection)
     rows: dict[Key, dict[str, Any]] = {}
-    for event, keys in zip(events, keys_of, strict=True):
+    for event in events:
         received_at = instant(event.delivery.received_at)
-        for key in {rooms.row_of(key) for key in keys}:
-            row = rows.setdefault(
-                key,
-                dict(zip(("endpoint", "kind", "place", "detail"), key, strict=True))
-                | {"first_at": received_at, "events": 0},
-            )
+        for key in {rooms.row_of(key) for key in _keys(event)}:
+            row = rows.setdefault(key, dict(zip(_NAMES, key, strict=True)) | {"first_at": received_at, "events": 0})
             row |= {"last_at": received_at, "events": row["events"] + 1, "example_event_id": event.id}
     if rows:
         connection.execute(_RECORD, list(rows.values()))
@@ -74,26 +69,24 @@ def _together(endpoint: str) -> Key:
 class _Rooms:
     """Which things have a row, and whether there is room for more."""
 
-    def __init__(self, connection: Connection, keys: Sequence[Key]) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._known: set[Key] = set()
         self._room: dict[str, int] = {}
-        different = list(dict.fromkeys(keys))
-        for start in range(0, len(different), _AT_A_TIME):
-            some = different[start : start + _AT_A_TIME]
-            for row in connection.execute(select(*_KEY).where(tuple_(*_KEY).in_(some))):
-                self._known.add((row.endpoint, row.kind, row.place, row.detail))
 
     def row_of(self, key: Key) -> Key:
         """The row that counts this: its own, or the one for all that have none."""
-        if key in self._known:
+        if key in self._known or self._is_recorded(key):
+            self._known.add(key)
             return key
         endpoint = key[0]
         if endpoint not in self._room:  # counted only now: hardly any event brings something new
-            rows = select(func.count()).select_from(drift).where(drift.c.endpoint == endpoint)
-            self._room[endpoint] = MAX_ROWS - self._connection.execute(rows).scalar_one()
+            self._room[endpoint] = MAX_ROWS - self._connection.execute(_ROWS, {"endpoint": endpoint}).scalar_one()
         if self._room[endpoint] <= 0:
             return _together(endpoint)
         self._room[endpoint] -= 1
         self._known.add(key)
         return key
+
+    def _is_recorded(self, key: Key) -> bool:
+        return self._connection.execute(_ROW, dict(zip(_NAMES, key, strict=True))).first() is not None
