@@ -43,8 +43,8 @@ def drift_text(findings: Sequence[Finding], *, left_out: int) -> str:
     """The findings for the eye; `left_out` were not asked for, because the contract knows them by now."""
     lines = list(_lines(findings)) if findings else ["Nothing beyond the contract was received."]
     if left_out:
-        are = "1 thing is" if left_out == 1 else f"{left_out} things are"
-        lines += ["", f"{are} left out, because the contract knows them by now; --all shows them."]
+        are, them = ("1 thing is", "it") if left_out == 1 else (f"{left_out} things are", "them")
+        lines += ["", f"{are} left out, because the contract knows {them} by now; --all shows {them}."]
     return "\n".join(lines)
 
 
