@@ -135,3 +135,11 @@ def test_what_a_contract_does_not_decide_is_never_known(kind: str, place: str, d
 def test_member_that_the_contract_always_had_is_known() -> None:
     item: dict[str, JsonValue] = {"kind": "unknown member", "place": "/orderEvent/lines/*", "detail": "buyerLine"}
     assert knows(ORDER, item)
+
+
+def test_place_is_found_below_a_name_that_a_pointer_has_to_escape() -> None:
+    odd = {"type": "object", "properties": {"learnt": {}}}
+    contract = with_change(lambda s: s["OrderEvent"]["properties"].update({"a~/b": odd}))
+    item: dict[str, JsonValue] = {"kind": "unknown member", "place": "/orderEvent/a~0~1b", "detail": "learnt"}
+    assert knows(contract, item)
+    assert not knows(contract, item | {"detail": "new"})
