@@ -26,6 +26,7 @@ from service.maintenance import Maintenance
 from service.problems import Answer
 from service.reception import Admission, Handler, Reception
 from service.routing import ContractMismatchError, Operation, assemble, credential_of
+from service.senders import Senders, tradecloud_addresses
 from service.settings import Settings
 
 #: operationId of the contract -> the handler that processes its events.
@@ -57,6 +58,7 @@ def build(settings: Settings) -> Application:
     admission = Admission(Memory(settings.server.max_inflight_bytes), settings.server.max_waiting)
     credentials = credentials_in(settings)
     logins = LoginCounter(inbox)
+    senders = Senders(tradecloud_addresses(), settings.server.believed_proxies)
     health = Health(inbox, admission, maintenance)
 
     operations: dict[str, Operation] = {"live": _answering(health.live), "ready": _answering(health.ready)}
@@ -73,6 +75,7 @@ def build(settings: Settings) -> Application:
                         handler,
                         inbox=inbox,
                         admission=admission,
+                        senders=senders,
                         max_body_bytes=settings.server.max_body_bytes,
                     )
                 )
@@ -82,10 +85,12 @@ def build(settings: Settings) -> Application:
     def identify(authorization: Sequence[bytes], operation_id: str) -> str:
         endpoint = endpoints[operation_id]
         try:
-            return credentials.identify(authorization, endpoint)
+            credential = credentials.identify(authorization, endpoint)
         except NotAuthenticatedError as error:
             logins.rejected(error.rejected or UNKNOWN, endpoint)
             raise
+        logins.used(credential, endpoint)
+        return credential
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[None]:

@@ -14,11 +14,14 @@ from typing import Annotated
 import typer
 
 from handlers.interface import Endpoint
+from service.console.drift import Finding, drift_json, drift_text
 from service.console.events import event_json, event_text, events_json, events_table
 from service.console.text import table
+from service.contract import webhook_contracts
 from service.errors import StartError
 from service.inbox.interface import InboxUnavailableError, State
 from service.inbox.reader import EventFilter, InboxReader, NoSuchEventError
+from service.learnt import PresentContracts
 from service.logins import UNKNOWN
 from service.maintenance import Maintenance
 from service.settings import Settings, SettingsError, effective, load
@@ -99,21 +102,46 @@ def maintenance(switch: Switch, config: ConfigOption = None) -> None:
 
 @app.command()
 def credentials(config: ConfigOption = None) -> None:
-    """List the credentials in force, and how often they came with a wrong password (up to 5 seconds ago)."""
+    """List the credentials, how often each came with a wrong password, and when it was used last (up to 5 seconds
+    ago). A removed one is listed if it was ever used."""
     settings = _settings(config)
-    rejected = {
-        (row["credential"], row["endpoint"]): row for row in InboxReader(settings.inbox.path).rejected_logins()
-    }
-    rows = []
+    reader = InboxReader(settings.inbox.path)
+    rejected = {(row["credential"], row["endpoint"]): row for row in reader.rejected_logins()}
+    used = {(row["credential"], row["endpoint"]): row["last_used_at"] for row in reader.credential_uses()}
+    rows: list[list[object]] = []
+
+    def add(name: str, scheme: str, endpoint: str, unused: str) -> None:
+        row = rejected.pop((name, endpoint), {"count": 0, "last_at": ""})
+        last_used = used.pop((name, endpoint), unused)
+        rows.append([name, scheme, endpoint, row["count"], row["last_at"], last_used])
+
     for scheme, named in (("basic", settings.auth.basic), ("bearer", settings.auth.bearer)):
         for name, credential in named.items():
             for endpoint in credential.endpoints:
-                row = rejected.get((name, str(endpoint)))
-                rows.append([name, scheme, endpoint, row["count"] if row else 0, row["last_at"] if row else ""])
-    for endpoint in Endpoint:
-        if row := rejected.get((UNKNOWN, str(endpoint))):
-            rows.append([UNKNOWN, "", endpoint, row["count"], row["last_at"]])
-    typer.echo(table(["NAME", "SCHEME", "ENDPOINT", "REJECTED", "LAST REJECTED"], rows))
+                add(name, scheme, str(endpoint), "never")
+    for name, of in sorted({*used, *rejected}, key=lambda key: (key[0] == UNKNOWN, key)):
+        add(name, "" if name == UNKNOWN else "removed", of, "")
+    typer.echo(table(["NAME", "SCHEME", "ENDPOINT", "REJECTED", "LAST REJECTED", "LAST USED"], rows))
+
+
+@app.command()
+def drift(
+    endpoint: Annotated[Endpoint | None, typer.Option(help="Where it came in.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Received at or after: 2026-11-23, 2026-11-23T08:00Z, 2h, 7d.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Also what the contract knows by now.")] = False,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """List what came beyond the contract: new members, values and event names, since when and how often."""
+    rows = InboxReader(_settings(config).inbox.path).drift(endpoint=endpoint, since=_moment("--since", since))
+    contracts = PresentContracts(webhook_contracts() if rows else ())
+    found = [
+        Finding(row, contracts.know(row["endpoint"], row["kind"], row["place"], row["detail"])) for row in rows
+    ]
+    shown = [finding for finding in found if everything or not finding.known_now]
+    typer.echo(drift_json(shown) if as_json else drift_text(shown, left_out=len(found) - len(shown)))
 
 
 @events.command("list")

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from enum import StrEnum
 from typing import Any
 
 import jsonschema_rs
@@ -23,6 +24,15 @@ from service.parsed_body import ParsedBody, pointer_to
 MAX_KEPT = 100
 #: Longest part of a foreign name or value that is kept.
 MAX_TEXT = 80
+
+
+class Kind(StrEnum):
+    """The kinds of drift that a later contract may know; `learnt.py` tells by their details whether it does."""
+
+    MEMBER = "unknown member"
+    VALUE = "unknown value"
+    LIMIT = "over the documented limit"
+    FORM = "unexpected form"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +49,7 @@ class DriftFinder:
 
     def __init__(self, contract: Contract) -> None:
         self._validator = jsonschema_rs.Draft202012Validator(
-            documented_schema(contract), validate_formats=True, formats=_FORMATS
+            documented_schema(contract), validate_formats=True, formats=FORMATS
         )
 
     def beyond(self, parsed: ParsedBody) -> list[Any]:
@@ -79,22 +89,23 @@ def _items(error: Any) -> Iterator[tuple[str, str, str]]:
     match kind:
         case jsonschema_rs.ValidationErrorKind.AdditionalProperties():
             for name in kind.unexpected:
-                yield "unknown member", place, _short(name)
+                yield Kind.MEMBER, place, short(name)
         case jsonschema_rs.ValidationErrorKind.Enum():
-            yield "unknown value", place, _short(error.instance)
+            yield Kind.VALUE, place, short(error.instance)
         case jsonschema_rs.ValidationErrorKind.MaxItems():
-            yield "over the documented limit", place, f"{len(error.instance)} items, documented {kind.limit}"
+            yield Kind.LIMIT, place, f"{len(error.instance)} items, documented {kind.limit}"
         case jsonschema_rs.ValidationErrorKind.Format():
             yield (
-                "unexpected form",
+                Kind.FORM,
                 place,
-                f"{_short(error.instance)} is no {kind.format.removeprefix('wire-')}",
+                f"{short(error.instance)} is no {kind.format.removeprefix('wire-')}",
             )
         case _:
             yield "beyond the contract", place, str(error.schema_path[-1])
 
 
-def _short(value: object) -> str:
+def short(value: object) -> str:
+    """A foreign name or value as it is kept."""
     text = str(value)
     return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
 
@@ -116,7 +127,8 @@ def _is(form: str, parse: Any) -> Any:
     return check
 
 
-_FORMATS = {
+#: Tells whether a value has the form; names as in `contract.DATE_FORMATS`.
+FORMATS = {
     "wire-date": _is(r"\d{4}-\d\d-\d\d", date.fromisoformat),
     "wire-time": _is(r"\d\d:\d\d:\d\d(\.\d+)?", time.fromisoformat),
     "wire-timestamp": _is(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?", datetime.fromisoformat),

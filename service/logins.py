@@ -1,6 +1,8 @@
-"""Counts rejected logins by credential and hands the counts to the inbox every few seconds.
+"""Counts rejected logins by credential, notes when each was used last, and hands both to the inbox every few
+seconds.
 
-Not at once: a stranger who guesses passwords must not be able to keep the disk busy.
+Not at once: a stranger who guesses passwords must not be able to keep the disk busy, and a delivery must not wait
+for more than its event.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import logging
 from datetime import UTC, datetime
 
 from handlers.interface import Endpoint
-from service.inbox.interface import Inbox, InboxUnavailableError, RejectedLogin
+from service.inbox.interface import CredentialUse, Inbox, InboxUnavailableError, RejectedLogin
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +29,11 @@ class LoginCounter:
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
         self._counts: dict[tuple[str, Endpoint], tuple[int, datetime]] = {}
+        self._used: dict[tuple[str, Endpoint], datetime] = {}
+
+    def used(self, credential: str, endpoint: Endpoint) -> None:
+        """A sender proved by this credential that it may deliver here."""
+        self._used[credential, endpoint] = datetime.now(UTC)
 
     def rejected(self, credential: str, endpoint: Endpoint) -> None:
         """A wrong password came for the user of this credential, or nothing that is in force at all."""
@@ -36,7 +43,11 @@ class LoginCounter:
         self._counts[credential, endpoint] = (count + 1, datetime.now(UTC))
 
     async def report(self) -> None:
-        """Hand over what was counted; what the inbox cannot take stays counted."""
+        """Hand over what was counted and noted; what the inbox cannot take is kept for the next time."""
+        await self._report_rejected()
+        await self._report_used()
+
+    async def _report_rejected(self) -> None:
         counts, self._counts = self._counts, {}
         logins = tuple(RejectedLogin(*key, count, last_at) for key, (count, last_at) in counts.items())
         if not logins:
@@ -48,6 +59,17 @@ class LoginCounter:
             for login in logins:
                 newer, last_at = self._counts.get((login.credential, login.endpoint), (0, login.last_at))
                 self._counts[login.credential, login.endpoint] = (newer + login.count, last_at)
+
+    async def _report_used(self) -> None:
+        used, self._used = self._used, {}
+        uses = tuple(CredentialUse(*key, last_at) for key, last_at in used.items())
+        if not uses:
+            return
+        try:
+            await self._inbox.report_used(uses)
+        except InboxUnavailableError as error:
+            log.warning("action=uses_not_reported reason=%s", error)
+            self._used = used | self._used
 
     async def report_regularly(self) -> None:
         """Report for ever; to be cancelled."""

@@ -29,6 +29,7 @@ from service.inbox.interface import (
 from service.log import quoted
 from service.parsed_body import ParsedBody, numbers_out_of_bounds
 from service.problems import MAX_FINDINGS, Answer, BodyRefusedError, Problem, UnavailableError
+from service.senders import Senders
 from service.validation import BodyValidator
 
 log = logging.getLogger(__name__)
@@ -71,6 +72,7 @@ class Reception:
         *,
         inbox: Inbox,
         admission: Admission,
+        senders: Senders,
         max_body_bytes: int,
     ) -> None:
         self._endpoint = endpoint
@@ -80,6 +82,7 @@ class Reception:
         self._handler = handler
         self._inbox = inbox
         self._admission = admission
+        self._senders = senders
         self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, credential: str) -> None:
@@ -93,6 +96,7 @@ class Reception:
             label = Label.of(scope["headers"])
             received_at = datetime.now(UTC)
             body = await reader.read(scope, receive, label.announced_length)
+            sender = self._senders.of(scope)
             delivery = Delivery(
                 received_at=received_at,
                 endpoint=self._endpoint,
@@ -101,6 +105,8 @@ class Reception:
                 content_encoding=label.content_encoding,
                 body=body.data,
                 length=body.length,
+                source_address=sender.address,
+                source_listed=sender.listed,
             )
             answer = await self._answer(delivery, body, label)
         await answer.send(send)
@@ -186,7 +192,7 @@ class Reception:
             raise UnavailableError("The service could not keep the body.", repr(error)) from error
         first = f"; {findings[0]['pointer']}: {findings[0]['reason']}" if findings else ""
         log.warning(
-            "action=quarantined status=%d id=%s endpoint=%s credential=%s bytes=%d again=%s detail=%s",
+            "action=quarantined status=%d id=%s endpoint=%s credential=%s bytes=%d again=%s detail=%s%s",
             problem.status,
             kept.id,
             delivery.endpoint,
@@ -194,13 +200,14 @@ class Reception:
             len(delivery.body),
             kept.duplicate,
             quoted(detail + first),
+            _mark_of_sender(delivery),
         )
         return kept
 
 
 def _log_stored(event: NewEvent, stored: Stored) -> None:
     log.info(
-        "action=%s id=%s endpoint=%s credential=%s event=%s drift=%d%s",
+        "action=%s id=%s endpoint=%s credential=%s event=%s drift=%d%s%s",
         "duplicate" if stored.duplicate else "stored",
         stored.id,
         event.delivery.endpoint,
@@ -208,4 +215,10 @@ def _log_stored(event: NewEvent, stored: Stored) -> None:
         quoted(event.facts.event_name),
         event.drift_count,
         f" other_content_as={stored.other_content_as}" if stored.other_content_as else "",
+        _mark_of_sender(event.delivery),
     )
+
+
+def _mark_of_sender(delivery: Delivery) -> str:
+    """Without the address, which stays out of logs; `webhooks events show` has it."""
+    return " sender=unlisted" if delivery.source_listed is False else ""

@@ -31,6 +31,8 @@ from service.settings_sources import EMPTY_PATH, Located
 _SQLITE = "sqlite:///"
 _DEFAULT_URL = f"{_SQLITE}data/inbox.db"
 
+_LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1"))
+
 
 def _split(value: object) -> object:
     """A list may be written as one text with commas: the environment knows no lists."""
@@ -164,6 +166,11 @@ class Server(_Section):
         """Where to listen: behind a proxy that is not named, nobody but this machine may be believed."""
         unnamed = self.behind_proxy and not self.trusted_proxies
         return "127.0.0.1" if unnamed and "host" not in self.model_fields_set else self.host
+
+    @property
+    def believed_proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Who may say where a request really came from: one that is not named can only be on this machine."""
+        return (self.trusted_proxies or _LOOPBACK) if self.behind_proxy else ()
 
     @property
     def on_loopback(self) -> bool:

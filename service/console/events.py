@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from service.console.text import escaped, table
 from service.inbox.reader import Row
+from service.senders import tradecloud_addresses
 
 _COLUMNS = {
     "id": "ID",
@@ -54,6 +55,7 @@ def _lines(row: Row) -> Iterator[str]:
         ("received at", row["received_at"]),
         ("endpoint", row["endpoint"]),
         ("credential", row["credential"]),
+        ("sender address", _sender(row)),
         ("event", row["event_name"]),
         ("payload", row["payload_kind"]),
         ("order or shipment", row["subject_id"]),
@@ -87,6 +89,19 @@ def _lines(row: Row) -> Iterator[str]:
     yield f"\nThe body: webhooks events show {row['id']} --raw"
 
 
+def _sender(row: Row) -> str | None:
+    address: str | None = row["source_address"]
+    listed: bool | None = row["source_listed"]
+    if address is None or listed is None:
+        return address
+    if listed:
+        return f"{address}, listed by Tradecloud"
+    known = tradecloud_addresses()
+    if address in known:
+        return f"{address}, not listed by Tradecloud when it came"
+    return f"{address}, not listed by Tradecloud (list of {known.as_of})"
+
+
 def _size(row: Row) -> str:
     if not row["truncated"]:
         return str(row["kept_length"])
@@ -96,6 +111,8 @@ def _size(row: Row) -> str:
 
 def _note(row: Row) -> str:
     notes = []
+    if row["source_listed"] is False:
+        notes.append("sender not listed")
     if row["refusal"]:
         notes.append(f"refused {row['refusal']['status']} {row['refusal']['problem']}")
     if row["other_content_as"]:

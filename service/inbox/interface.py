@@ -39,6 +39,10 @@ class Delivery:
     """The bytes as received; only the beginning of a body that was too large."""
     length: int | None
     """Of the whole body, as announced or counted; None when it was not announced and not read to the end."""
+    source_address: str | None = None
+    """IP address of the sender; None if it is not known."""
+    source_listed: bool | None = None
+    """Whether Tradecloud lists that address as its own; None if that cannot be said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,9 @@ class NewEvent:
     facts: EventFacts
     content_hash: bytes
     drift: tuple[Mapping[str, JsonValue], ...]
+    """Kind, place, detail and count of each different thing beyond the contract, as many as are kept."""
     drift_count: int
+    """Of all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,15 @@ class RejectedLogin:
     credential: str
     endpoint: Endpoint
     count: int
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialUse:
+    """A sender proved who it is."""
+
+    credential: str
+    endpoint: Endpoint
     last_at: datetime
 
 
@@ -136,6 +151,14 @@ class Inbox(ABC):
 
         Raises:
             InboxUnavailableError: they were not added.
+        """
+
+    @abstractmethod
+    async def report_used(self, uses: tuple[CredentialUse, ...]) -> None:
+        """Note when these credentials were used last.
+
+        Raises:
+            InboxUnavailableError: it was not noted.
         """
 
     @abstractmethod

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from service.inbox import migrate
 from service.inbox.group_commit import GroupCommit
 from service.inbox.interface import (
+    CredentialUse,
     Inbox,
     InboxUnavailableError,
     NewEvent,
@@ -79,6 +80,9 @@ class LocalInbox(Inbox):
 
     async def report_rejected(self, logins: tuple[RejectedLogin, ...]) -> None:
         await asyncio.gather(*(self._writer.submit(login, 0) for login in logins))
+
+    async def report_used(self, uses: tuple[CredentialUse, ...]) -> None:
+        await asyncio.gather(*(self._writer.submit(use, 0) for use in uses))
 
     async def check(self) -> None:
         await self._writer.submit(Trial(), 0)

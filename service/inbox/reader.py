@@ -11,10 +11,10 @@ from typing import Any
 from sqlalchemy import Select, select
 from sqlalchemy.exc import DBAPIError
 
+from service.inbox.instant import instant
 from service.inbox.interface import InboxUnavailableError, State
-from service.inbox.schema import event, event_body, event_order, rejected_login
+from service.inbox.schema import VERSION, credential_use, drift, event, event_body, event_order, rejected_login
 from service.inbox.sqlite import reading_engine, schema_version
-from service.inbox.transaction import instant
 
 Row = Mapping[str, Any]
 
@@ -55,6 +55,10 @@ class InboxReader:
             raise InboxUnavailableError(f"cannot read {path}: {error.orig}") from error
         if version is None:
             raise InboxUnavailableError(f"{path} is not an inbox, or `webhooks serve` never finished its start")
+        if version < VERSION:
+            raise InboxUnavailableError(
+                f"{path} was made by an earlier version of this service; `webhooks serve` brings it up to date"
+            )
 
     def events(self, wanted: EventFilter) -> list[Row]:
         """The newest events that fit, newest first, without their bodies."""
@@ -89,6 +93,25 @@ class InboxReader:
     def rejected_logins(self) -> list[Row]:
         """Credential, endpoint, how many wrong passwords, and when the last."""
         query = select(rejected_login).order_by(rejected_login.c.credential, rejected_login.c.endpoint)
+        with self._engine.connect() as connection:
+            return [dict(row._mapping) for row in connection.execute(query)]
+
+    def credential_uses(self) -> list[Row]:
+        """Credential, endpoint, and when it was used last."""
+        query = select(credential_use).order_by(credential_use.c.credential, credential_use.c.endpoint)
+        with self._engine.connect() as connection:
+            return [dict(row._mapping) for row in connection.execute(query)]
+
+    def drift(self, *, endpoint: str | None = None, since: datetime | None = None) -> list[Row]:
+        """Each different thing that came beyond the contract, by endpoint, kind and place, the most frequent
+        first; of one endpoint, or received at or after `since`, if given."""
+        query = select(drift).order_by(
+            drift.c.endpoint, drift.c.kind, drift.c.place, drift.c.events.desc(), drift.c.detail
+        )
+        if endpoint is not None:
+            query = query.where(drift.c.endpoint == endpoint)
+        if since is not None:
+            query = query.where(drift.c.last_at >= instant(since))
         with self._engine.connect() as connection:
             return [dict(row._mapping) for row in connection.execute(query)]
 

@@ -16,6 +16,9 @@ from sqlalchemy import (
     text,
 )
 
+#: The migration that leads to these tables; a test compares.
+VERSION = "0002"
+
 metadata = MetaData()
 
 event = Table(
@@ -27,6 +30,8 @@ event = Table(
     Column("received_at", Text, nullable=False),  # UTC, ISO 8601 with microseconds: sorts as text
     Column("endpoint", Text, nullable=False),
     Column("credential", Text, nullable=False),
+    Column("source_address", Text),  # of the sender; null where nobody knows
+    Column("source_listed", Boolean),  # whether Tradecloud lists it; null where that cannot be said
     Column("content_type", Text, nullable=False),
     Column("content_encoding", Text, nullable=False),
     Column("state", Text, nullable=False),
@@ -82,6 +87,30 @@ rejected_login = Table(
     Column("endpoint", Text, primary_key=True),
     Column("count", Integer, nullable=False),
     Column("last_at", Text, nullable=False),
+)
+
+credential_use = Table(
+    "credential_use",
+    metadata,
+    Column("credential", Text, primary_key=True),
+    Column("endpoint", Text, primary_key=True),
+    Column("last_used_at", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Each different thing beyond the contract, over all events; `event.drift` has what a single one brought.
+drift = Table(
+    "drift",
+    metadata,
+    Column("endpoint", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("place", Text, primary_key=True),
+    Column("detail", Text, primary_key=True),
+    Column("first_at", Text, nullable=False),
+    Column("last_at", Text, nullable=False),
+    Column("events", Integer, nullable=False),  # that brought it, each once
+    Column("example_event_id", Text, nullable=False),  # the latest: of all events it is kept longest
+    sqlite_with_rowid=False,
 )
 
 # One row that the readiness check overwrites: "can store" is proved by storing.

@@ -16,7 +16,10 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, insert, literal_column, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from service.inbox import drift_ledger
+from service.inbox.instant import instant
 from service.inbox.interface import (
+    CredentialUse,
     Delivery,
     InboxUnavailableError,
     NewEvent,
@@ -25,7 +28,7 @@ from service.inbox.interface import (
     State,
     Stored,
 )
-from service.inbox.schema import event, event_body, event_order, rejected_login, trial
+from service.inbox.schema import credential_use, event, event_body, event_order, rejected_login, trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class Trial:
     """Write something, to see whether that is possible."""
 
 
-Job = NewEvent | RefusedBody | RejectedLogin | Trial
+Job = NewEvent | RefusedBody | RejectedLogin | CredentialUse | Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class _Pending:
     bodies: list[Row] = field(default_factory=list)
     orders: list[Row] = field(default_factory=list)
     again: list[Row] = field(default_factory=list)
+    beyond_contract: list[NewEvent] = field(default_factory=list)
 
 
 def store(
@@ -74,6 +78,9 @@ def store(
             case RejectedLogin():
                 _count_rejected(connection, job)
                 results.append(Stored(""))
+            case CredentialUse():
+                _note_use(connection, job)
+                results.append(Stored(""))
             case Trial():
                 _write_trial(connection)
                 results.append(Stored(""))
@@ -82,6 +89,8 @@ def store(
             connection.execute(insert(table), rows)
     if pending.again:
         connection.execute(_COUNT_DELIVERY, pending.again)
+    if pending.beyond_contract:
+        drift_ledger.record(connection, pending.beyond_contract)
     return results
 
 
@@ -157,6 +166,8 @@ def _accept(new: NewEvent, known: _KnownEvents, pending: _Pending) -> Stored:
             "drift": list(new.drift) or None,
         }
     )
+    if new.drift_count:
+        pending.beyond_contract.append(new)
     pending.bodies.append({"event_id": new.id, "body": new.delivery.body})
     pending.orders.extend(
         {"purchase_order_number": number, "event_id": new.id} for number in facts.purchase_order_numbers
@@ -252,17 +263,24 @@ def _count_rejected(connection: Connection, login: RejectedLogin) -> None:
     )
 
 
+def _note_use(connection: Connection, use: CredentialUse) -> None:
+    statement = upsert(credential_use).values(
+        credential=use.credential, endpoint=use.endpoint, last_used_at=instant(use.last_at)
+    )
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["credential", "endpoint"],
+            set_={"last_used_at": statement.excluded.last_used_at},
+        )
+    )
+
+
 def _write_trial(connection: Connection) -> None:
     now = instant(datetime.now(UTC))
     statement = upsert(trial).values(id=1, written_at=now)
     connection.execute(
         statement.on_conflict_do_update(index_elements=["id"], set_={"written_at": statement.excluded.written_at})
     )
-
-
-def instant(moment: datetime) -> str:
-    """UTC with microseconds, always of the same length, so that texts sort like moments."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _again(event_id: str, delivery: Delivery) -> Row:
@@ -282,6 +300,8 @@ def _row(event_id: str, delivery: Delivery, state: State) -> Row:
         "received_at": received_at,
         "endpoint": delivery.endpoint.value,
         "credential": delivery.credential,
+        "source_address": delivery.source_address,
+        "source_listed": delivery.source_listed,
         "content_type": delivery.content_type,
         "content_encoding": delivery.content_encoding,
         "state": state.value,

@@ -31,6 +31,8 @@ def test_wheel_holds_the_packages_the_contracts_and_the_examples_and_nothing_els
         "generated/openapi/order-webhook.yaml",
         "specs/service/health.yaml",
         "specs/examples/shipment-issued.json",
+        "specs/tradecloud-addresses.yaml",
         "service/inbox/migrations/versions/0001_inbox.py",
+        "service/inbox/migrations/versions/0002_ledger.py",
         "service/inbox/migrations/script.py.mako",
     } <= set(names)

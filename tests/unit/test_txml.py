@@ -377,7 +377,9 @@ class TestEncodings:
         assert txml.read(body.encode("windows-1252"), ORDER, "windows-1252").document == {"eventName": "€"}
 
     def test_bytes_that_are_not_what_they_are_labelled_as_are_refused_with_the_place(self) -> None:
-        assert reason(b"<WebhookBody>\xff</WebhookBody>").startswith("line 1, column 14, in /WebhookBody: Invalid bytes")
+        assert reason(b"<WebhookBody>\xff</WebhookBody>").startswith(
+            "line 1, column 14, in /WebhookBody: Invalid bytes"
+        )
         assert reason(b"<WebhookBody>\x81</WebhookBody>", "windows-1252").startswith("not cp1252 at byte 13")
 
     @pytest.mark.parametrize(

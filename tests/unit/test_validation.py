@@ -34,7 +34,7 @@ def documents() -> list[tuple[str, Any]]:
 
 
 def parsed(document: Any, values: int = 0) -> ParsedBody:
-    return ParsedBody(document, replaced=0, values=values)
+    return ParsedBody(document, values)
 
 
 def validate(endpoint: str, document: Any) -> JsonObject:
