@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+from collections.abc import Sequence
 
 import pytest
 
@@ -27,9 +29,13 @@ def basic(user_pass: str | bytes) -> bytes:
     return b"Basic " + base64.b64encode(raw)
 
 
+def identify(authorization: Sequence[bytes], endpoint: Endpoint) -> str:
+    return asyncio.run(CREDENTIALS.identify(authorization, endpoint))
+
+
 def refusal(*authorization: bytes, endpoint: Endpoint = Endpoint.ORDER) -> NotAuthenticatedError:
     with pytest.raises(NotAuthenticatedError) as caught:
-        CREDENTIALS.identify(authorization, endpoint)
+        identify(authorization, endpoint)
     return caught.value
 
 
@@ -45,7 +51,7 @@ def refusal(*authorization: bytes, endpoint: Endpoint = Endpoint.ORDER) -> NotAu
     ],
 )
 def test_right_credentials_give_their_name(authorization: bytes, name: str) -> None:
-    assert CREDENTIALS.identify([authorization], Endpoint.ORDER) == name
+    assert identify([authorization], Endpoint.ORDER) == name
 
 
 @pytest.mark.parametrize(
@@ -76,7 +82,7 @@ def test_what_cannot_be_read_as_credentials_is_refused(authorization: bytes) -> 
 
 
 def test_password_is_the_same_in_either_unicode_spelling() -> None:
-    assert CREDENTIALS.identify([basic("tradecloud:wo\u0308rd")], Endpoint.ORDER) == "new"
+    assert identify([basic("tradecloud:wo\u0308rd")], Endpoint.ORDER) == "new"
 
 
 def test_no_header_and_two_headers_are_refused() -> None:
@@ -87,7 +93,7 @@ def test_no_header_and_two_headers_are_refused() -> None:
 
 def test_credentials_of_another_endpoint_are_not_allowed() -> None:
     with pytest.raises(NotAllowedError) as caught:
-        CREDENTIALS.identify([basic("orders:secret")], Endpoint.SHIPMENT)
+        identify([basic("orders:secret")], Endpoint.SHIPMENT)
     assert caught.value.credential == "orders"
 
 
@@ -116,7 +122,7 @@ def test_every_credential_is_compared_whoever_calls(monkeypatch: pytest.MonkeyPa
         return one == other
 
     monkeypatch.setattr("handlers.auth.hmac.compare_digest", compare)
-    CREDENTIALS.identify([basic("tradecloud:pass:with:colons")], Endpoint.ORDER)
+    identify([basic("tradecloud:pass:with:colons")], Endpoint.ORDER)
     for_the_first = len(compared)
     refusal(basic("stranger:secret"))
     assert len(compared) == 2 * for_the_first
