@@ -64,7 +64,7 @@ class TokenPolicy:
     """What the tokens of one issuer must say."""
 
     audiences: frozenset[str]
-    """Whom the token is for: one of these."""
+    """Whom the token is for: one of these. This and what follows as `handlers.authority.same_case` spells it."""
     clients: frozenset[str] = frozenset()
     """Who got it: one of these; empty for anybody."""
     roles: frozenset[str] = frozenset()
@@ -83,7 +83,7 @@ class TokenPolicy:
         if not self.audiences.intersection(_texts(claims.get("aud"))):
             raise InvalidTokenError(Fault.AUDIENCE)
         # Not every kind of issuer names the tenant; where it does not, the issuer stands for it.
-        if self.tenant is not None and claims.get("tid", self.tenant) != self.tenant:
+        if self.tenant is not None and _texts(claims.get("tid", self.tenant)) != [self.tenant]:
             raise InvalidTokenError(Fault.TENANT)
         # Entra v2, Entra v1 and ADFS, RFC 9068, in this order.
         client = next((claims[name] for name in ("azp", "appid", "client_id") if name in claims), None)
@@ -126,8 +126,8 @@ def read(compact: bytes) -> AccessToken:
 
 
 def _texts(value: object) -> list[str]:
-    """A claim that is one text or a list of them (RFC 7519, section 4.1.3)."""
-    return [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
+    """A claim that is one text or a list of them (RFC 7519, section 4.1.3), spelled as the policy spells it."""
+    return [same_case(text) for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
 
 
 def _number(value: object) -> bool:

@@ -18,9 +18,6 @@ from requests.adapters import HTTPAdapter
 from handlers.authority import check_url, on_loopback
 from handlers.key_set import KeySet, KeySetError, json_object, read_key_set, union
 
-#: One step of a request (connecting, waiting for the next bytes) and a whole document, in seconds.
-STEP_SECONDS = 5.0
-DOCUMENT_SECONDS = 15.0
 #: Metadata and keys are a few kilobytes; Entra's keys with their certificates about twenty.
 MAX_DOCUMENT_BYTES = 1024 * 1024
 
@@ -49,6 +46,18 @@ class KeySource:
 
 
 @dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a server may take; in seconds."""
+
+    step: float = 5.0
+    """Connecting, or sending the next bytes."""
+    document: float = 15.0
+
+
+USUAL = Patience()
+
+
+@dataclass(frozen=True, slots=True)
 class Published:
     """What an issuer says of itself."""
 
@@ -59,13 +68,13 @@ class Published:
     """What time it was there, in seconds of the Unix epoch, if it says so."""
 
 
-def fetch(source: KeySource) -> Published:
+def fetch(source: KeySource, patience: Patience = USUAL) -> Published:
     """What the source publishes now. All of its documents, or nothing.
 
     Raises:
         KeyServerError: one of them cannot be had or used.
     """
-    with _Client(source.authorities) as client:
+    with _Client(source.authorities, patience) as client:
         issuers: set[str] = set()
         addresses = [] if source.jwks_url is None else [source.jwks_url]
         for url in source.metadata_urls:
@@ -85,7 +94,8 @@ def fetch(source: KeySource) -> Published:
 class _Client:
     """GET without redirects, credentials, cookies or caches on the way; the proxy of the environment is used."""
 
-    def __init__(self, authorities: str | None) -> None:
+    def __init__(self, authorities: str | None, patience: Patience) -> None:
+        self._patience = patience
         self._session = requests.Session()
         self._session.headers = {
             "Accept": "application/json",
@@ -112,12 +122,12 @@ class _Client:
         with (
             _naming(url),
             self._session.get(
-                url, stream=True, allow_redirects=False, timeout=STEP_SECONDS, verify=True
+                url, stream=True, allow_redirects=False, timeout=self._patience.step, verify=True
             ) as response,
         ):
             if response.status_code != 200:
                 raise KeySetError(f"it answers {response.status_code}")
-            return _body(response), _date(response)
+            return _body(response, self._patience.document), _date(response)
 
 
 class _TrustingAdapter(HTTPAdapter):
@@ -134,8 +144,8 @@ class _TrustingAdapter(HTTPAdapter):
         return super().proxy_manager_for(*args, ssl_context=self._context, **kwargs)
 
 
-def _body(response: requests.Response) -> bytes:
-    deadline = time.monotonic() + DOCUMENT_SECONDS
+def _body(response: requests.Response, seconds: float) -> bytes:
+    deadline = time.monotonic() + seconds
     received = b""
     # read1 and not the library's own iteration, which waits for a full block however slowly the bytes drip in.
     while chunk := response.raw.read1(65536, decode_content=True):

@@ -67,6 +67,8 @@ class SigningKeys:
         """Begin to refresh in the background, if that has not begun; needs a running event loop."""
         if self._source.given is None and self._regular is None:
             self._regular = asyncio.create_task(self._refresh_regularly())
+            # At once: a request that comes before that task runs must find this refresh, and not ask on its own.
+            self._begin()
 
     async def stop(self) -> None:
         """End it. Requests that wait for a refresh get a KeysUnavailableError."""
