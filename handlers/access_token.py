@@ -21,15 +21,15 @@ ALGORITHMS = frozenset({"RS256", "PS256", "ES256"})
 
 
 class Fault(StrEnum):
-    """Why a token is not valid, for the log; it says nothing of the token itself."""
+    """Why a token is not valid, for the log; it says nothing of the token itself. In the order of the checks."""
 
     MALFORMED = "no-access-token"
     ALGORITHM = "algorithm"
     CRITICAL = "unknown-critical-header"
     ISSUER = "issuer"
     AUDIENCE = "audience"
-    CLIENT = "client"
     TENANT = "tenant"
+    CLIENT = "client"
     EXPIRED = "expired"
     EARLY = "not-yet-valid"
     UNKNOWN_KEY = "unknown-key"

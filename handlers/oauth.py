@@ -12,6 +12,9 @@ from handlers.key_server import KeySource
 from handlers.signing_keys import USUAL, Rhythm, SigningKeys
 
 
+_FAULTS = list(Fault)
+
+
 @dataclass(frozen=True, slots=True)
 class TokenIssuer:
     """An issuer of access tokens under a name of its own, in force at some endpoints."""
@@ -92,7 +95,8 @@ class AccessTokens:
             except NotAllowedError as error:
                 forbidden = error
             except InvalidTokenError as error:
-                if error.fault is not Fault.ISSUER:
+                # Told is the one that came closest: it is the one whose settings somebody will look at.
+                if _FAULTS.index(error.fault) > _FAULTS.index(refused.fault):
                     refused = RefusedTokenError(error.fault, issuer.name)
             else:
                 return issuer.name
@@ -101,10 +105,11 @@ class AccessTokens:
     async def _check(self, issuer: TokenIssuer, token: AccessToken) -> None:
         """What is wrong whatever the key comes first: most strangers are answered without asking the issuer."""
         keys = self._keys[issuer.keys]
-        if issuer.issuers and token.issuer not in issuer.issuers:
+        known = issuer.issuers or keys.issuers
+        if known and token.issuer not in known:
             raise InvalidTokenError(Fault.ISSUER)
         issuer.policy.check(token)
-        if not issuer.issuers:
+        if not known:
             named = await keys.consult(lambda published: published.issuers or None)
             if token.issuer not in (named or ()):
                 raise InvalidTokenError(Fault.ISSUER)

@@ -85,6 +85,11 @@ class SigningKeys:
         """
         return self._clock() if self._clock else None
 
+    @property
+    def issuers(self) -> frozenset[str]:
+        """The issuers that the metadata named last; empty if it did not, or has not been fetched yet."""
+        return self._published.issuers if self._published else frozenset()
+
     async def consult(self, question: Callable[[Published], Found | None]) -> Found | None:
         """What the question finds in the keys. If that is nothing, the issuer is asked and the question put again.
 

@@ -53,7 +53,7 @@ def _keys_in(path: Path, key: str) -> bytes:
 def _authorities_in(path: Path, key: str) -> str:
     content = _read(path, key)
     try:
-        text = content.decode("ascii", "replace")
+        text = content.decode("ascii", "ignore")  # letters of other scripts stand in comments only
         ssl.create_default_context(cadata=text)
     except (ssl.SSLError, ValueError) as error:
         raise StartError(

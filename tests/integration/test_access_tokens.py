@@ -144,8 +144,14 @@ def test_each_audience_and_endpoint_finds_its_own_issuer(server: IssuerServer) -
         named(server.token(aud="other"), *every, endpoint=Endpoint.SHIPMENT)
     assert caught.value.credential == "other"
     with pytest.raises(RefusedTokenError) as refused:
-        named(server.token(aud="else"), *every)
-    assert (refused.value.fault, refused.value.issuer) == (Fault.AUDIENCE, "other")
+        named(server.token(aud="other", azp="else"), *every)
+    assert (refused.value.fault, refused.value.issuer) == (Fault.CLIENT, "other")
+    with pytest.raises(RefusedTokenError) as refused:
+        named(server.token(exp=1), *every)
+    assert (refused.value.fault, refused.value.issuer) == (Fault.EXPIRED, "orders")
+    with pytest.raises(RefusedTokenError) as refused:
+        named(server.token(iss="https://else"), *every)
+    assert (refused.value.fault, refused.value.issuer) == (Fault.ISSUER, None)
 
 
 def test_issuers_of_one_source_share_its_keys(server: IssuerServer) -> None:

@@ -177,7 +177,9 @@ def test_time_counts_with_the_leeway(claims: dict[str, Any], expected: Fault | N
 
 
 @pytest.mark.parametrize(
-    ("key", "algorithm"), [(rsa_key(), "RS256"), (rsa_key(), "PS256"), (ec_key(), "ES256")], ids=str
+    ("key", "algorithm"),
+    [(rsa_key(), "RS256"), (rsa_key(), "PS256"), (ec_key(), "ES256")],
+    ids=["RS256", "PS256", "ES256"],
 )
 def test_each_allowed_algorithm_verifies(key: SigningKey, algorithm: str) -> None:
     compact = key.token(GOOD, algorithm)
