@@ -11,7 +11,6 @@ from handlers.interface import Endpoint, KeysUnavailableError, NotAllowedError
 from handlers.key_server import KeySource
 from handlers.signing_keys import USUAL, Rhythm, SigningKeys
 
-
 _FAULTS = list(Fault)
 
 

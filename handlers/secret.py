@@ -60,5 +60,5 @@ def new_secret(bits: int) -> str:
         ValueError: too few or too many bits; the text says how many there must be.
     """
     if not MIN_BITS <= bits <= MAX_BITS:
-        raise ValueError(f"a secret must have {MIN_BITS} to {MAX_BITS} bits, because fewer could be guessed")
+        raise ValueError(f"a secret needs {MIN_BITS} to {MAX_BITS} bits; one of fewer could be guessed")
     return secrets.token_urlsafe((bits + 7) // 8)

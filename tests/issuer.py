@@ -93,7 +93,7 @@ class IssuerServer:
         self._scheme = "http"
         if authority is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            authority.issue_cert("localhost").configure_cert(context)
+            authority.issue_cert("localhost", "issuer.example.com").configure_cert(context)
             # The handshake in the thread of the connection, so that one that fails harms no other.
             self._server.socket = context.wrap_socket(
                 self._server.socket, server_side=True, do_handshake_on_connect=False

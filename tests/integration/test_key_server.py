@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -124,6 +126,42 @@ def test_https_needs_a_trusted_certificate_of_the_right_host(tmp_path: Path) -> 
         assert "certificate is not trusted" in reason(KeySource(jwks_url=other_host, authorities=pem))
     finally:
         server.stop()
+
+
+def test_issuer_is_reached_through_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = trustme.CA()
+    server = IssuerServer(authority)
+    port = int(server.url.rpartition(":")[2])
+    asked_for: list[bytes] = []
+
+    def relay(source: socket.socket, target: socket.socket) -> None:
+        while data := source.recv(65536):
+            target.sendall(data)
+
+    def proxy() -> None:
+        client, _ = listener.accept()
+        with client, socket.create_connection(("127.0.0.1", port)) as target:
+            asked_for.append(client.recv(65536).partition(b"\r\n")[0])
+            client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            back = threading.Thread(target=relay, args=(target, client))
+            back.start()
+            relay(client, target)
+            target.shutdown(socket.SHUT_RDWR)
+            back.join()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=proxy)
+        thread.start()
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{listener.getsockname()[1]}")
+        source = KeySource(
+            jwks_url="https://issuer.example.com/keys", authorities=authority.cert_pem.bytes().decode()
+        )
+        try:
+            assert fetch(source).keys.keys
+        finally:
+            thread.join(30)
+            server.stop()
+    assert asked_for == [b"CONNECT issuer.example.com:443 HTTP/1.1"]
 
 
 def test_password_of_a_netrc_file_is_not_sent(

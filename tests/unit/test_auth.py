@@ -10,6 +10,7 @@ import pytest
 
 from handlers.auth import BasicUser, BearerToken, Credentials
 from handlers.interface import Endpoint, NotAllowedError, NotAuthenticatedError
+from handlers.secret import SecretHash
 
 BOTH = frozenset(Endpoint)
 ORDER = frozenset({Endpoint.ORDER})
@@ -19,8 +20,12 @@ CREDENTIALS = Credentials(
         BasicUser("old", "tradecloud", "pass:with:colons", BOTH),
         BasicUser("new", "tradecloud", "wörd", BOTH),
         BasicUser("orders", "orders", "secret", ORDER),
+        BasicUser("stored", "stored", SecretHash.of(b"from-the-command"), BOTH),
     ],
-    [BearerToken("robot", "abc.DEF-123~x+y/z==", ORDER)],
+    [
+        BearerToken("robot", "abc.DEF-123~x+y/z==", ORDER),
+        BearerToken("stored-token", SecretHash.of(b"token-of-the-command"), ORDER),
+    ],
 )
 
 
@@ -48,6 +53,8 @@ def refusal(*authorization: bytes, endpoint: Endpoint = Endpoint.ORDER) -> NotAu
         (basic("orders:secret").replace(b" ", b"   "), "orders"),
         (b"Bearer abc.DEF-123~x+y/z==", "robot"),
         (b"BEARER abc.DEF-123~x+y/z==", "robot"),
+        (basic("stored:from-the-command"), "stored"),
+        (b"Bearer token-of-the-command", "stored-token"),
     ],
 )
 def test_right_credentials_give_their_name(authorization: bytes, name: str) -> None:
@@ -59,6 +66,7 @@ def test_right_credentials_give_their_name(authorization: bytes, name: str) -> N
     [
         "tradecloud:pass:with:colon", "tradecloud:pass:with:colonsx", "tradecloud:Pass:with:colons", "tradecloud:",
         "tradecloud", ":pass:with:colons", "stranger:pass:with:colons", "Tradecloud:pass:with:colons",
+        f"stored:{SecretHash.of(b'from-the-command')}", "stored:token-of-the-command", "orders:from-the-command",
         "tradecloud:secret", "orders:pass:with:colons", "tradecloud:wörd".encode("latin-1"),
     ],
 )  # fmt: skip
@@ -72,7 +80,8 @@ def test_wrong_user_or_password_is_refused(user_pass: str | bytes) -> None:
         b"", b"Basic", b"Basic ", b"Bearer", b"Bearer ", b"Basic %%%=", b"Basic dHJhZGU", b"Basic a", b"Basic =",
         b"Basic " + base64.b64encode(b"\xff\xfe:x"), b"Basic " + base64.b64encode(b"nocolon"),
         b"Digest username=tradecloud", b"Bearer abc.def-123~x+y/z==", b"Bearer abc.DEF-123~x+y/z",
-        b"abc.DEF-123~x+y/z==",
+        b"abc.DEF-123~x+y/z==", b"Bearer from-the-command", b"Bearer header.payload.signature",
+        f"Bearer {SecretHash.of(b'token-of-the-command')}".encode(),
         b"Basic abc.DEF-123~x+y/z==", b"Bearer " + base64.b64encode(b"orders:secret"),
         basic("orders:secret") + b", " + basic("orders:secret"),
     ],
@@ -94,7 +103,13 @@ def test_no_header_and_two_headers_are_refused() -> None:
 def test_credentials_of_another_endpoint_are_not_allowed() -> None:
     with pytest.raises(NotAllowedError) as caught:
         identify([basic("orders:secret")], Endpoint.SHIPMENT)
-    assert caught.value.credential == "orders"
+    assert (caught.value.credential, caught.value.challenges) == ("orders", ())
+
+
+def test_token_of_another_endpoint_is_called_insufficient_in_the_challenge() -> None:
+    with pytest.raises(NotAllowedError) as caught:
+        identify([b"Bearer abc.DEF-123~x+y/z=="], Endpoint.SHIPMENT)
+    assert caught.value.challenges == ('Bearer realm="tradecloud-webhooks", error="insufficient_scope"',)
 
 
 def test_name_is_known_when_only_the_password_is_wrong() -> None:
