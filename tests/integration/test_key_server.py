@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -135,8 +136,9 @@ def test_issuer_is_reached_through_the_proxy_of_the_environment(monkeypatch: pyt
     asked_for: list[bytes] = []
 
     def relay(source: socket.socket, target: socket.socket) -> None:
-        while data := source.recv(65536):
-            target.sendall(data)
+        with contextlib.suppress(OSError):  # either side may hang up first
+            while data := source.recv(65536):
+                target.sendall(data)
 
     def proxy() -> None:
         client, _ = listener.accept()
@@ -146,7 +148,8 @@ def test_issuer_is_reached_through_the_proxy_of_the_environment(monkeypatch: pyt
             back = threading.Thread(target=relay, args=(target, client))
             back.start()
             relay(client, target)
-            target.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):
+                target.shutdown(socket.SHUT_RDWR)
             back.join()
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -161,7 +164,7 @@ def test_issuer_is_reached_through_the_proxy_of_the_environment(monkeypatch: pyt
         finally:
             thread.join(30)
             server.stop()
-    assert asked_for == [b"CONNECT issuer.example.com:443 HTTP/1.1"]
+    assert [line.rpartition(b" ")[0] for line in asked_for] == [b"CONNECT issuer.example.com:443"]
 
 
 def test_password_of_a_netrc_file_is_not_sent(
