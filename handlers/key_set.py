@@ -112,9 +112,6 @@ def _key(entry: dict[str, object]) -> Key | None:
     family = {"RSA": "RS256", "EC": "ES256"}.get(str(entry.get("kty")))
     if family is None:
         return None
-    # A private key has no business here. Its public half would do, but whoever published it has to know.
-    if "d" in entry:
-        return None
     try:
         public = jwt.PyJWK(entry, algorithm=family).key
     except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError):
@@ -124,7 +121,7 @@ def _key(entry: dict[str, object]) -> Key | None:
             pass
         case EllipticCurvePublicKey() if isinstance(public.curve, SECP256R1):
             pass
-        case _:
+        case _:  # also a private key: whoever published it has to make another one
             return None
     key_id, algorithm = entry.get("kid"), entry.get("alg")
     return Key(

@@ -107,7 +107,9 @@ class SigningKeys:
             # One that is under way began too early to have the last word, but it may bring the key.
             refresh = self._under_way() or self._refresh_for_a_request()
             await asyncio.wait([refresh], timeout=self._rhythm.wait_at_most)
-            if not refresh.done() or refresh.cancelled() or not refresh.result():
+            if not refresh.done():
+                raise KeysUnavailableError("the key server has not answered yet")
+            if refresh.cancelled() or not refresh.result():
                 raise KeysUnavailableError("the key server did not answer")
 
     def _refresh_for_a_request(self) -> asyncio.Task[bool]:

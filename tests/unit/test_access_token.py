@@ -11,6 +11,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from jwt.algorithms import RSAAlgorithm
 
 from handlers.access_token import Fault, InvalidTokenError, TokenPolicy, read
 from handlers.key_set import MAX_KEYS, KeySetError, read_key_set
@@ -239,7 +240,7 @@ def test_public_key_as_shared_secret_does_not_verify() -> None:
         rsa_key().jwk(n=1),
         rsa_key().jwk(n="€"),
         rsa_key().jwk(e="AA"),
-        rsa_key().jwk(d="AQAB"),
+        RSAAlgorithm.to_jwk(rsa_key().private, as_dict=True) | {"key_ops": ["verify"]},
         ec_key().jwk(x="AQAB"),
         ec_key().jwk(y=ec_key().jwk()["x"]),
         {"kty": "oct", "k": "c2VjcmV0", "kid": "shared"},
