@@ -9,7 +9,7 @@ from typing import Any
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import RSAAlgorithm
 
@@ -240,7 +240,7 @@ def test_public_key_as_shared_secret_does_not_verify() -> None:
         rsa_key().jwk(n=1),
         rsa_key().jwk(n="€"),
         rsa_key().jwk(e="AA"),
-        RSAAlgorithm.to_jwk(rsa_key().private, as_dict=True) | {"key_ops": ["verify"]},
+        RSAAlgorithm.to_jwk(rsa.generate_private_key(65537, 2048), as_dict=True) | {"key_ops": ["verify"]},
         ec_key().jwk(x="AQAB"),
         ec_key().jwk(y=ec_key().jwk()["x"]),
         {"kty": "oct", "k": "c2VjcmV0", "kid": "shared"},
