@@ -53,17 +53,30 @@ class EventFacts:
 class NotAuthenticatedError(Exception):
     """The request carries no credentials, or none that are in force."""
 
-    def __init__(self, challenges: tuple[str, ...], rejected: str | None = None) -> None:
+    def __init__(
+        self, challenges: tuple[str, ...], rejected: str | None = None, reason: str = "no-such-credential"
+    ) -> None:
         super().__init__("credentials are missing or not in force")
         self.challenges = challenges
         """Values of WWW-Authenticate, one for each scheme in force."""
         self.rejected = rejected
-        """Name of the credential whose user name came with a wrong password, if one is known."""
+        """Name of the credential whose user name came with a wrong password, or whose issuer's token is not valid,
+        if one is known."""
+        self.reason = reason
+        """Why, in one word of ours, for the log."""
 
 
 class NotAllowedError(Exception):
-    """The credentials are in force, but not at this endpoint."""
+    """The credentials are in force, but not for this."""
 
-    def __init__(self, credential: str) -> None:
-        super().__init__(f"credential {credential!r} is not allowed at this endpoint")
+    def __init__(self, credential: str, challenges: tuple[str, ...] = (), reason: str = "endpoint") -> None:
+        super().__init__(f"credential {credential!r} is not allowed here")
         self.credential = credential
+        self.challenges = challenges
+        """Values of WWW-Authenticate, where the scheme has one for this case."""
+        self.reason = reason
+        """What is missing, in one word of ours, for the log."""
+
+
+class KeysUnavailableError(Exception):
+    """Nobody can say now whether the credentials are in force: the sender has to come again."""

@@ -7,7 +7,7 @@ import logging
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from handlers.interface import NotAllowedError, NotAuthenticatedError
+from handlers.interface import KeysUnavailableError, NotAllowedError, NotAuthenticatedError
 from service import problems
 from service.body import SenderGoneError
 from service.inbox.interface import InboxUnavailableError
@@ -53,7 +53,10 @@ class Answering:
             case NotAuthenticatedError():
                 return problems.not_authenticated(error.challenges)
             case NotAllowedError():
-                return problems.not_allowed()
+                return problems.not_allowed(error.challenges)
+            case KeysUnavailableError():
+                log.warning("action=unavailable reason=%s", error)
+                return problems.unavailable("The access token cannot be checked now.", self._retry_after)
             case UnavailableError():
                 log.warning("action=unavailable reason=%s", error)
                 return problems.unavailable(error.public, self._retry_after)

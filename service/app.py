@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handlers.auth import BasicUser, BearerToken, Credentials
-from handlers.interface import Endpoint, NotAuthenticatedError
+from handlers.interface import Endpoint, NotAllowedError, NotAuthenticatedError
 from handlers.orders import receive_order_event
 from handlers.shipments import receive_shipment_event
 from service import log
@@ -23,6 +23,7 @@ from service.inbox.local import LocalInbox
 from service.inbox.transaction import QuarantineBudget
 from service.logins import UNKNOWN, LoginCounter
 from service.maintenance import Maintenance
+from service.oauth import token_issuer
 from service.problems import Answer
 from service.reception import Admission, Handler, Reception
 from service.routing import ContractMismatchError, Operation, assemble, credential_of
@@ -52,6 +53,7 @@ def build(settings: Settings) -> Application:
 
     Raises:
         ContractMismatchError: contracts and handlers do not belong together.
+        StartError: a file that the credentials need cannot be used.
     """
     inbox = open_inbox(settings)
     maintenance = Maintenance(settings.inbox.path.parent)
@@ -82,12 +84,15 @@ def build(settings: Settings) -> Application:
     if unused := sorted(HANDLERS.keys() - operations.keys()):
         raise ContractMismatchError(f"no contract has the operation {', '.join(unused)} of that handler")
 
-    def identify(authorization: Sequence[bytes], operation_id: str) -> str:
+    async def identify(authorization: Sequence[bytes], operation_id: str) -> str:
         endpoint = endpoints[operation_id]
         try:
-            credential = credentials.identify(authorization, endpoint)
+            credential = await credentials.identify(authorization, endpoint)
         except NotAuthenticatedError as error:
-            logins.rejected(error.rejected or UNKNOWN, endpoint)
+            logins.rejected(error.rejected or UNKNOWN, endpoint, error.reason)
+            raise
+        except NotAllowedError as error:
+            logins.not_allowed(error.credential, endpoint, error.reason)
             raise
         logins.used(credential, endpoint)
         return credential
@@ -95,6 +100,7 @@ def build(settings: Settings) -> Application:
     @contextlib.asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[None]:
         await inbox.start()
+        credentials.start()
         tasks = [asyncio.create_task(task) for task in (logins.report_regularly(), log.write_regularly())]
         try:
             yield
@@ -102,6 +108,7 @@ def build(settings: Settings) -> Application:
             for task in tasks:
                 task.cancel()
             try:
+                await credentials.stop()
                 await logins.report()
             finally:
                 await inbox.stop()
@@ -124,7 +131,11 @@ def open_inbox(settings: Settings) -> Inbox:
 
 
 def credentials_in(settings: Settings) -> Credentials:
-    """The credentials that the settings put in force."""
+    """The credentials that the settings put in force.
+
+    Raises:
+        StartError: a file that they need cannot be used.
+    """
     return Credentials(
         [
             BasicUser(name, user.username, user.secret(), frozenset(user.endpoints))
@@ -134,6 +145,7 @@ def credentials_in(settings: Settings) -> Credentials:
             BearerToken(name, token.secret(), frozenset(token.endpoints))
             for name, token in settings.auth.bearer.items()
         ],
+        [token_issuer(name, oauth) for name, oauth in settings.auth.oauth.items()],
     )
 
 

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from handlers.interface import Endpoint
+from handlers.secret import MIN_BITS, SecretHash, new_secret
 from service.console.drift import Finding, drift_json, drift_text
 from service.console.events import event_json, event_text, events_json, events_table
 from service.console.text import table
@@ -36,6 +37,8 @@ app = typer.Typer(
 )
 events = typer.Typer(help="Look at what was received.", no_args_is_help=True)
 app.add_typer(events, name="events")
+secret = typer.Typer(help="Passwords and tokens that nobody can guess.", no_args_is_help=True)
+app.add_typer(secret, name="secret")
 
 ConfigOption = Annotated[
     Path | None,
@@ -115,7 +118,8 @@ def credentials(config: ConfigOption = None) -> None:
         last_used = used.pop((name, endpoint), unused)
         rows.append([name, scheme, endpoint, row["count"], row["last_at"], last_used])
 
-    for scheme, named in (("basic", settings.auth.basic), ("bearer", settings.auth.bearer)):
+    auth = settings.auth
+    for scheme, named in (("basic", auth.basic), ("bearer", auth.bearer), ("oauth", auth.oauth)):
         for name, credential in named.items():
             for endpoint in credential.endpoints:
                 add(name, scheme, str(endpoint), "never")
@@ -142,6 +146,23 @@ def drift(
     ]
     shown = [finding for finding in found if everything or not finding.known_now]
     typer.echo(drift_json(shown) if as_json else drift_text(shown, left_out=len(found) - len(shown)))
+
+
+@secret.command("new")
+def secret_new(
+    bits: Annotated[int, typer.Option(help=f"Length in random bits, at least {MIN_BITS}.")] = 256,
+) -> None:
+    """Make a random password or token, and the hash by which the settings know it."""
+    try:
+        made = new_secret(bits)
+    except ValueError as error:
+        raise typer.BadParameter(f"--bits: {error}") from None
+    stored = SecretHash.of(made.encode())
+    typer.echo("For Tradecloud One; it is not kept and cannot be shown again:\n")
+    typer.echo(f"  {made}\n")
+    typer.echo("For webhooks.toml, as a password under [auth.basic.NAME] or as a token under [auth.bearer.NAME]:\n")
+    typer.echo(f'  password_hash = "{stored}"')
+    typer.echo(f'  token_hash = "{stored}"')
 
 
 @events.command("list")

@@ -35,12 +35,17 @@ class LoginCounter:
         """A sender proved by this credential that it may deliver here."""
         self._used[credential, endpoint] = datetime.now(UTC)
 
-    def rejected(self, credential: str, endpoint: Endpoint) -> None:
-        """A wrong password came for the user of this credential, or nothing that is in force at all."""
+    def rejected(self, credential: str, endpoint: Endpoint, reason: str) -> None:
+        """A wrong password came for the user of this credential, an access token of this issuer that is not valid,
+        or nothing that is in force at all; `reason` is for the log."""
         count, _ = self._counts.get((credential, endpoint), (0, None))
         if count == 0:
-            log.warning("action=login_rejected endpoint=%s credential=%s", endpoint, credential)
+            log.warning("action=login_rejected endpoint=%s credential=%s reason=%s", endpoint, credential, reason)
         self._counts[credential, endpoint] = (count + 1, datetime.now(UTC))
+
+    def not_allowed(self, credential: str, endpoint: Endpoint, reason: str) -> None:
+        """The sender is known, but may not do this; Tradecloud drops the event, so somebody has to read it here."""
+        log.warning("action=not_allowed endpoint=%s credential=%s reason=%s", endpoint, credential, reason)
 
     async def report(self) -> None:
         """Hand over what was counted and noted; what the inbox cannot take is kept for the next time."""

@@ -147,13 +147,12 @@ def internal_fault(quarantine_id: str) -> Answer:
 
 def not_authenticated(challenges: Iterable[str]) -> Answer:
     """401, with a challenge for each scheme in force."""
-    headers = tuple((b"www-authenticate", challenge.encode()) for challenge in challenges)
-    return _answer(Problem.NOT_AUTHENTICATED, headers)
+    return _answer(Problem.NOT_AUTHENTICATED, _challenging(challenges))
 
 
-def not_allowed() -> Answer:
-    """403."""
-    return _answer(Problem.NOT_ALLOWED)
+def not_allowed(challenges: Iterable[str] = ()) -> Answer:
+    """403, with a challenge where the scheme has one for it."""
+    return _answer(Problem.NOT_ALLOWED, _challenging(challenges))
 
 
 def not_found() -> Answer:
@@ -169,6 +168,10 @@ def wrong_method(allow: str) -> Answer:
 def unavailable(public: str, retry_after: int) -> Answer:
     """503, with the seconds after which trying again makes sense."""
     return _answer(Problem.UNAVAILABLE, ((b"retry-after", str(retry_after).encode()),), detail=public)
+
+
+def _challenging(challenges: Iterable[str]) -> Headers:
+    return tuple((b"www-authenticate", challenge.encode()) for challenge in challenges)
 
 
 def _answer(problem: Problem, headers: Headers = (), **members: object) -> Answer:

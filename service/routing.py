@@ -30,14 +30,14 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Mount, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from handlers.interface import NotAllowedError, NotAuthenticatedError
+from handlers.interface import KeysUnavailableError, NotAllowedError, NotAuthenticatedError
 from service.contract import Contract
 
 Operation = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-#: Says who the sender is, from all Authorization headers and the operation id; raises NotAuthenticatedError or
-#: NotAllowedError.
-Identify = Callable[[Sequence[bytes], str], str]
+#: Says who the sender is, from all Authorization headers and the operation id; raises NotAuthenticatedError,
+#: NotAllowedError or KeysUnavailableError.
+Identify = Callable[[Sequence[bytes], str], Awaitable[str]]
 
 _CREDENTIAL = "tradecloud_webhooks.credential"
 
@@ -119,7 +119,7 @@ class _AuthorizationHandler(AbstractSecurityHandler):
     def get_fn(self, security_scheme: Any, required_scopes: Any) -> Callable[[ConnexionRequest], Any]:
         return self._check
 
-    def _check(self, request: ConnexionRequest) -> Any:
+    async def _check(self, request: ConnexionRequest) -> Any:
         scope = request.scope
         authorization = [value for key, value in scope["headers"] if key == b"authorization"]
         # connexion asks once for each scheme that the contract allows; our reading covers them all, so the
@@ -128,8 +128,8 @@ class _AuthorizationHandler(AbstractSecurityHandler):
         if known is None:
             operation_id = scope["extensions"][ROUTING_CONTEXT]["operation_id"]
             try:
-                known = self._identify(authorization, operation_id)
-            except (NotAuthenticatedError, NotAllowedError) as error:
+                known = await self._identify(authorization, operation_id)
+            except (NotAuthenticatedError, NotAllowedError, KeysUnavailableError) as error:
                 known = error
             scope["extensions"][_CREDENTIAL] = known
         if isinstance(known, Exception):

@@ -144,10 +144,10 @@ def require_serving(settings: Settings) -> None:
             "without server.trusted_proxies would believe them all; name the proxy's address in "
             'server.trusted_proxies or set server.host = "127.0.0.1"'
         )
-    if not settings.auth.basic and not settings.auth.bearer:
+    if not settings.auth.basic and not settings.auth.bearer and not settings.auth.oauth:
         problems.append(
             "auth: no credentials, so nobody could deliver; add a table [auth.basic.NAME] with username and "
-            "password_file, or [auth.bearer.NAME] with token_file"
+            "password_file, [auth.bearer.NAME] with token_file, or [auth.oauth.NAME] with authority"
         )
     if problems:
         raise SettingsError("\n".join(problems))

@@ -11,7 +11,7 @@ import re
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import (
     AfterValidator,
@@ -23,9 +23,13 @@ from pydantic import (
     StringConstraints,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
+from pydantic_core import PydanticKnownError
 
+from handlers.authority import Authority, authority_of, check_url, same_case
 from handlers.interface import Endpoint
+from handlers.secret import SecretHash
 from service.settings_sources import EMPTY_PATH, Located
 
 _SQLITE = "sqlite:///"
@@ -74,6 +78,34 @@ def _token(value: SecretStr) -> SecretStr:
     return value
 
 
+def _hash(value: str) -> str:
+    SecretHash.read(value)
+    return value
+
+
+def _url(value: str) -> str:
+    check_url(value)
+    return value
+
+
+def _authority(value: str) -> str:
+    authority_of(value)
+    return value
+
+
+def _one_secret(value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+    """Exactly one of a secret and its hash; the hash stands before the secret in the model."""
+    name = f"{info.field_name}_hash"
+    if name not in info.data:
+        return value  # a wrong hash, and somebody is told so
+    given = info.data[name] is not None
+    if given and value is not None:
+        raise ValueError(f"given twice, give either {info.field_name} or {name}")
+    if not given and value is None:
+        raise PydanticKnownError("missing")
+    return value
+
+
 def _sqlite_path(value: str) -> str:
     path = value.removeprefix(_SQLITE)
     if path == value or path in ("", ":memory:") or path.startswith("file:") or "?" in path:
@@ -107,6 +139,20 @@ Endpoints = Annotated[
     BeforeValidator(_split),
     Field(min_length=1, description='a list with "order", "shipment" or both'),
 ]
+Texts = Annotated[
+    tuple[Annotated[str, StringConstraints(min_length=1), AfterValidator(same_case)], ...],
+    BeforeValidator(_split),
+    Field(min_length=1, description="a list of texts, at least one"),
+]
+OptionalTexts = Annotated[Texts | None, Field(description="a list of texts, at least one")]
+OptionalUrl = Annotated[
+    Annotated[str, AfterValidator(_url)] | None,
+    Field(description="an address such as https://host/path, in quotes"),
+]
+OptionalHash = Annotated[
+    Annotated[str, AfterValidator(_hash)] | None,
+    Field(description="a hash as `webhooks secret new` prints it, in quotes"),
+]
 Networks = Annotated[
     tuple[IPv4Network | IPv6Network, ...],
     BeforeValidator(_networks),
@@ -127,6 +173,13 @@ class Level(StrEnum):
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+def _secret(plain: SecretStr | None, stored: str | None) -> str | SecretHash:
+    if plain is not None:
+        return plain.get_secret_value()
+    assert stored is not None  # noqa: S101 - _one_secret checked
+    return SecretHash.read(stored)
 
 
 class Server(_Section):
@@ -212,25 +265,77 @@ class BasicUser(_Section):
             description="a text without colons and control characters, not empty",
         ),
     ]
-    password: Annotated[SecretStr, AfterValidator(_password), Field(description="a text, or give password_file")]
+    password_hash: OptionalHash = None
+    password: Annotated[
+        Annotated[SecretStr, AfterValidator(_password)] | None,
+        AfterValidator(_one_secret),
+        Field(description="a text, or give password_file or password_hash"),
+    ] = Field(None, validate_default=True)
     password_file: OptionalPath = None
     endpoints: Endpoints = tuple(Endpoint)
 
-    def secret(self) -> str:
-        """The password, whichever way it was given."""
-        return self.password.get_secret_value()
+    def secret(self) -> str | SecretHash:
+        """The password, or its hash, whichever way it was given."""
+        return _secret(self.password, self.password_hash)
 
 
 class BearerToken(_Section):
     """[auth.bearer.NAME]: a static token in force."""
 
-    token: Annotated[SecretStr, AfterValidator(_token), Field(description="a text, or give token_file")]
+    token_hash: OptionalHash = None
+    token: Annotated[
+        Annotated[SecretStr, AfterValidator(_token)] | None,
+        AfterValidator(_one_secret),
+        Field(description="a text, or give token_file or token_hash"),
+    ] = Field(None, validate_default=True)
     token_file: OptionalPath = None
     endpoints: Endpoints = tuple(Endpoint)
 
-    def secret(self) -> str:
-        """The token, whichever way it was given."""
-        return self.token.get_secret_value()
+    def secret(self) -> str | SecretHash:
+        """The token, or its hash, whichever way it was given."""
+        return _secret(self.token, self.token_hash)
+
+
+class OAuth(_Section):
+    """[auth.oauth.NAME]: an issuer whose access tokens are in force."""
+
+    authority: Annotated[
+        Annotated[str, AfterValidator(_authority)] | None,
+        Field(description="the authentication URL that is set up in Tradecloud One, in quotes"),
+    ] = None
+    issuers: OptionalTexts = None
+    metadata_url: OptionalUrl = None
+    jwks_url: OptionalUrl = None
+    jwks_file: OptionalPath = None
+    audiences: Texts
+    clients: OptionalTexts = None
+    roles: OptionalTexts = None
+    endpoints: Endpoints = (Endpoint.ORDER,)
+    leeway: Annotated[int, Field(ge=0, le=300, description="a whole number of seconds from 0 to 300")] = 60
+    ca_file: OptionalPath = None
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> Self:
+        places = [name for name in ("metadata_url", "jwks_url", "jwks_file") if getattr(self, name) is not None]
+        if self.authority is not None and (self.issuers or places):
+            superfluous = [*(["issuers"] if self.issuers else []), *places]
+            raise ValueError(f"authority says all of it; leave {' and '.join(superfluous)} out")
+        if self.authority is None and (not self.issuers or len(places) != 1):
+            raise ValueError("give authority, or issuers with one of metadata_url, jwks_url and jwks_file")
+        if not self.clients and not self.roles:
+            raise ValueError(
+                "give clients, roles or both: every application of the issuer can get a token for this audience"
+            )
+        if self.jwks_file is not None and self.ca_file is not None:
+            raise ValueError("with jwks_file nothing is fetched; leave ca_file out")
+        return self
+
+    @property
+    def derived(self) -> Authority:
+        """What the authority says, or what was given instead of it."""
+        if self.authority is not None:
+            return authority_of(self.authority)
+        return Authority((self.metadata_url,) if self.metadata_url else (), frozenset(self.issuers or ()))
 
 
 class Auth(_Section):
@@ -238,15 +343,19 @@ class Auth(_Section):
 
     basic: dict[Name, BasicUser] = {}
     bearer: dict[Name, BearerToken] = {}
+    oauth: dict[Name, OAuth] = {}
 
-    @field_validator("bearer")
+    @field_validator("bearer", "oauth")
     @classmethod
-    def _names_differ(cls, bearer: dict[str, BearerToken], info: ValidationInfo) -> dict[str, BearerToken]:
-        basic = {name.lower() for name in info.data.get("basic", {})}
-        if twice := [name for name in bearer if name.lower() in basic]:
-            # Logs and lists tell credentials apart by nothing but the name.
-            raise ValueError(f"the name {twice[0]} stands in auth.basic too; each credential needs its own name")
-        return bearer
+    def _names_differ(cls, named: dict[str, _Section], info: ValidationInfo) -> dict[str, _Section]:
+        for other in ("basic", "bearer"):
+            taken = {name.lower() for name in info.data.get(other, {})}
+            if twice := [name for name in named if name.lower() in taken]:
+                # Logs and lists tell credentials apart by nothing but the name.
+                raise ValueError(
+                    f"the name {twice[0]} stands in auth.{other} too; each credential needs its own name"
+                )
+        return named
 
 
 class Log(_Section):

@@ -132,11 +132,12 @@ class Source:
         self.entries[key] = Entry(value, origin)
 
     def yield_to(self, stronger: Source, shape: Shape) -> None:
-        """Leave out a `password` where the stronger source has a `password_file`, and the other way round."""
+        """Leave out a `password` where the stronger source has a `password_file` or `password_hash`, and so on."""
         for text, file in _secret_pairs(shape, {*self.entries, *stronger.entries}):
-            if text in stronger.entries or file in stronger.entries:
-                self.entries.pop(text, None)
-                self.entries.pop(file, None)
+            ways = (text, file, (*text[:-1], f"{text[-1]}_hash"))
+            if any(way in stronger.entries for way in ways):
+                for way in ways:
+                    self.entries.pop(way, None)
 
     def read_secret_files(self, shape: Shape) -> None:
         """Put the content of each `password_file` where the `password` would stand."""
@@ -257,8 +258,13 @@ def _secret_pairs(shape: Shape, keys: set[Key]) -> Iterator[tuple[Key, Key]]:
     """`password` and `password_file` of each table that has one of them."""
     for table in sorted({key[:-1] for key in keys}):
         for pattern in shape.fields:
-            if pattern[:-1] == shape.pattern(table) and pattern[-1].endswith("_file"):
-                yield (*table, pattern[-1].removesuffix("_file")), (*table, pattern[-1])
+            text = pattern[-1].removesuffix("_file")
+            if (
+                pattern[:-1] == shape.pattern(table)
+                and pattern[-1] != text
+                and (*pattern[:-1], text) in shape.fields
+            ):
+                yield (*table, text), (*table, pattern[-1])
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -142,10 +142,19 @@ port = {self.port}
         headers = {key: value for key, value in headers.items() if value is not None}
         return requests.post(self.url + path, data=data, headers=headers, verify=str(self.ca), timeout=30, **kwargs)
 
-    def webhooks(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[bytes]:
-        """Run the command line against this service's settings."""
+    def wait_for_log(self, text: str, times: int = 1, seconds: float = 30.0) -> None:
+        """Until the log has the text so many times."""
+        deadline = time.monotonic() + seconds
+        while self.log.read_text().count(text) < times:
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.05)
+
+    def webhooks(
+        self, *arguments: str, check: bool = True, config: bool = True
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run the command line, against this service's settings unless told otherwise."""
         return subprocess.run(
-            [str(COMMAND), *arguments, "--config", str(self.config)],
+            [str(COMMAND), *arguments, *(["--config", str(self.config)] if config else [])],
             cwd=self.folder,
             capture_output=True,
             check=check,

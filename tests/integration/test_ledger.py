@@ -172,7 +172,7 @@ def test_use_that_could_not_be_written_is_written_the_next_time(tmp_path: Path) 
     async def report(inbox: LocalInbox) -> None:
         counter = LoginCounter(inbox)
         counter.used("main", Endpoint.ORDER)
-        counter.rejected("main", Endpoint.ORDER)
+        counter.rejected("main", Endpoint.ORDER, "password")
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             await counter.report()

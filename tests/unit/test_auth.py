@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+from collections.abc import Sequence
 
 import pytest
 
 from handlers.auth import BasicUser, BearerToken, Credentials
 from handlers.interface import Endpoint, NotAllowedError, NotAuthenticatedError
+from handlers.secret import SecretHash
 
 BOTH = frozenset(Endpoint)
 ORDER = frozenset({Endpoint.ORDER})
@@ -17,8 +20,12 @@ CREDENTIALS = Credentials(
         BasicUser("old", "tradecloud", "pass:with:colons", BOTH),
         BasicUser("new", "tradecloud", "wörd", BOTH),
         BasicUser("orders", "orders", "secret", ORDER),
+        BasicUser("stored", "stored", SecretHash.of(b"from-the-command"), BOTH),
     ],
-    [BearerToken("robot", "abc.DEF-123~x+y/z==", ORDER)],
+    [
+        BearerToken("robot", "abc.DEF-123~x+y/z==", ORDER),
+        BearerToken("stored-token", SecretHash.of(b"token-of-the-command"), ORDER),
+    ],
 )
 
 
@@ -27,9 +34,13 @@ def basic(user_pass: str | bytes) -> bytes:
     return b"Basic " + base64.b64encode(raw)
 
 
+def identify(authorization: Sequence[bytes], endpoint: Endpoint) -> str:
+    return asyncio.run(CREDENTIALS.identify(authorization, endpoint))
+
+
 def refusal(*authorization: bytes, endpoint: Endpoint = Endpoint.ORDER) -> NotAuthenticatedError:
     with pytest.raises(NotAuthenticatedError) as caught:
-        CREDENTIALS.identify(authorization, endpoint)
+        identify(authorization, endpoint)
     return caught.value
 
 
@@ -42,10 +53,12 @@ def refusal(*authorization: bytes, endpoint: Endpoint = Endpoint.ORDER) -> NotAu
         (basic("orders:secret").replace(b" ", b"   "), "orders"),
         (b"Bearer abc.DEF-123~x+y/z==", "robot"),
         (b"BEARER abc.DEF-123~x+y/z==", "robot"),
+        (basic("stored:from-the-command"), "stored"),
+        (b"Bearer token-of-the-command", "stored-token"),
     ],
 )
 def test_right_credentials_give_their_name(authorization: bytes, name: str) -> None:
-    assert CREDENTIALS.identify([authorization], Endpoint.ORDER) == name
+    assert identify([authorization], Endpoint.ORDER) == name
 
 
 @pytest.mark.parametrize(
@@ -53,6 +66,7 @@ def test_right_credentials_give_their_name(authorization: bytes, name: str) -> N
     [
         "tradecloud:pass:with:colon", "tradecloud:pass:with:colonsx", "tradecloud:Pass:with:colons", "tradecloud:",
         "tradecloud", ":pass:with:colons", "stranger:pass:with:colons", "Tradecloud:pass:with:colons",
+        f"stored:{SecretHash.of(b'from-the-command')}", "stored:token-of-the-command", "orders:from-the-command",
         "tradecloud:secret", "orders:pass:with:colons", "tradecloud:wörd".encode("latin-1"),
     ],
 )  # fmt: skip
@@ -66,7 +80,8 @@ def test_wrong_user_or_password_is_refused(user_pass: str | bytes) -> None:
         b"", b"Basic", b"Basic ", b"Bearer", b"Bearer ", b"Basic %%%=", b"Basic dHJhZGU", b"Basic a", b"Basic =",
         b"Basic " + base64.b64encode(b"\xff\xfe:x"), b"Basic " + base64.b64encode(b"nocolon"),
         b"Digest username=tradecloud", b"Bearer abc.def-123~x+y/z==", b"Bearer abc.DEF-123~x+y/z",
-        b"abc.DEF-123~x+y/z==",
+        b"abc.DEF-123~x+y/z==", b"Bearer from-the-command", b"Bearer header.payload.signature",
+        f"Bearer {SecretHash.of(b'token-of-the-command')}".encode(),
         b"Basic abc.DEF-123~x+y/z==", b"Bearer " + base64.b64encode(b"orders:secret"),
         basic("orders:secret") + b", " + basic("orders:secret"),
     ],
@@ -76,7 +91,7 @@ def test_what_cannot_be_read_as_credentials_is_refused(authorization: bytes) -> 
 
 
 def test_password_is_the_same_in_either_unicode_spelling() -> None:
-    assert CREDENTIALS.identify([basic("tradecloud:wo\u0308rd")], Endpoint.ORDER) == "new"
+    assert identify([basic("tradecloud:wo\u0308rd")], Endpoint.ORDER) == "new"
 
 
 def test_no_header_and_two_headers_are_refused() -> None:
@@ -87,8 +102,14 @@ def test_no_header_and_two_headers_are_refused() -> None:
 
 def test_credentials_of_another_endpoint_are_not_allowed() -> None:
     with pytest.raises(NotAllowedError) as caught:
-        CREDENTIALS.identify([basic("orders:secret")], Endpoint.SHIPMENT)
-    assert caught.value.credential == "orders"
+        identify([basic("orders:secret")], Endpoint.SHIPMENT)
+    assert (caught.value.credential, caught.value.challenges) == ("orders", ())
+
+
+def test_token_of_another_endpoint_is_called_insufficient_in_the_challenge() -> None:
+    with pytest.raises(NotAllowedError) as caught:
+        identify([b"Bearer abc.DEF-123~x+y/z=="], Endpoint.SHIPMENT)
+    assert caught.value.challenges == ('Bearer realm="tradecloud-webhooks", error="insufficient_scope"',)
 
 
 def test_name_is_known_when_only_the_password_is_wrong() -> None:
@@ -116,7 +137,7 @@ def test_every_credential_is_compared_whoever_calls(monkeypatch: pytest.MonkeyPa
         return one == other
 
     monkeypatch.setattr("handlers.auth.hmac.compare_digest", compare)
-    CREDENTIALS.identify([basic("tradecloud:pass:with:colons")], Endpoint.ORDER)
+    identify([basic("tradecloud:pass:with:colons")], Endpoint.ORDER)
     for_the_first = len(compared)
     refusal(basic("stranger:secret"))
     assert len(compared) == 2 * for_the_first

@@ -50,8 +50,10 @@ def test_first_start_makes_all_that_serving_needs(folder: Path) -> None:
     assert settings.inbox.path == folder / "inbox.db"
     dev = settings.auth.basic["dev"]
     assert dev.username == "tradecloud"
-    assert len(dev.secret()) >= 32
-    assert dev.secret().replace("-", "").replace("_", "").isalnum()
+    password = dev.secret()
+    assert isinstance(password, str)
+    assert len(password) >= 32
+    assert password.replace("-", "").replace("_", "").isalnum()
     assert (folder / ".gitignore").read_text() == "*\n"
 
 

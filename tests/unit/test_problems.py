@@ -26,7 +26,7 @@ ANSWERS: dict[Problem | None, Answer] = {
         BodyRefusedError("x", problem=Problem.UNSUPPORTED_MEDIA_TYPE), "02", ["application/json"]
     ),
     Problem.NOT_AUTHENTICATED: problems.not_authenticated(["Basic realm=x"]),
-    Problem.NOT_ALLOWED: problems.not_allowed(),
+    Problem.NOT_ALLOWED: problems.not_allowed(["Bearer realm=x"]),
     Problem.NOT_FOUND: problems.not_found(),
     Problem.WRONG_METHOD: problems.wrong_method("POST"),
     Problem.INTERNAL_FAULT: problems.internal_fault("02"),

@@ -21,7 +21,7 @@ from tools.generate.__main__ import ROOT
 async def answer(_scope: Scope, _receive: Receive, _send: Send) -> None: ...
 
 
-def identify(_authorization: Sequence[bytes], _operation_id: str) -> str:
+async def identify(_authorization: Sequence[bytes], _operation_id: str) -> str:
     return "anybody"
 
 

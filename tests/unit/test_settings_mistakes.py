@@ -117,7 +117,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (
             user(secret=""),
             {},
-            "auth.basic.main.password: missing; must be a text, or give password_file (webhooks.toml)",
+            "auth.basic.main.password: missing; must be a text, or give password_file or password_hash "
+            "(webhooks.toml)",
         ),
         (
             user(secret="password = ''"),
