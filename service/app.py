@@ -25,8 +25,10 @@ from service.logins import UNKNOWN, LoginCounter
 from service.maintenance import Maintenance
 from service.problems import Answer
 from service.reception import Admission, Handler, Reception
+from service.reload import InForce
 from service.routing import ContractMismatchError, Operation, assemble, credential_of
 from service.settings import Settings
+from service.tls import Front
 
 #: operationId of the contract -> the handler that processes its events.
 HANDLERS: dict[str, Handler] = {
@@ -44,10 +46,12 @@ class Application:
     """Opens the inbox; raises InboxUnavailableError if that cannot be done."""
     drain: Callable[[], None]
     """Closes the door: what is inside is finished, what comes now is answered 503."""
+    look_again: Callable[[], None]
+    """Reads credentials and certificate again; to be called in the event loop."""
 
 
-def build(settings: Settings) -> Application:
-    """Put the service together.
+def build(settings: Settings, front: Front | None = None) -> Application:
+    """Put the service together; `front` is what it listens with, if it speaks TLS.
 
     Raises:
         ContractMismatchError: contracts and handlers do not belong together.
@@ -55,9 +59,11 @@ def build(settings: Settings) -> Application:
     inbox = open_inbox(settings)
     maintenance = Maintenance(settings.inbox.path.parent)
     admission = Admission(Memory(settings.server.max_inflight_bytes), settings.server.max_waiting)
-    credentials = credentials_in(settings)
+    in_force = InForce(settings, front, credentials_in)
     logins = LoginCounter(inbox)
-    health = Health(inbox, admission, maintenance)
+    # Behind a proxy everybody seems to come from its address, so nobody is told details.
+    details = dict if settings.server.behind_proxy else in_force.details
+    health = Health(inbox, admission, maintenance, details)
 
     operations: dict[str, Operation] = {"live": _answering(health.live), "ready": _answering(health.ready)}
     endpoints: dict[str, Endpoint] = {}
@@ -82,7 +88,7 @@ def build(settings: Settings) -> Application:
     def identify(authorization: Sequence[bytes], operation_id: str) -> str:
         endpoint = endpoints[operation_id]
         try:
-            return credentials.identify(authorization, endpoint)
+            return in_force.credentials.identify(authorization, endpoint)
         except NotAuthenticatedError as error:
             logins.rejected(error.rejected or UNKNOWN, endpoint)
             raise
@@ -90,7 +96,8 @@ def build(settings: Settings) -> Application:
     @contextlib.asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[None]:
         await inbox.start()
-        tasks = [asyncio.create_task(task) for task in (logins.report_regularly(), log.write_regularly())]
+        regular = (logins.report_regularly(), log.write_regularly(), in_force.watch())
+        tasks = [asyncio.create_task(task) for task in regular]
         try:
             yield
         finally:
@@ -103,7 +110,7 @@ def build(settings: Settings) -> Application:
 
     routed = assemble([*contracts, health_contract()], operations, identify, lifespan)
     answering = Answering(routed, maintenance, settings.server.retry_after)
-    return Application(answering, open=inbox.open, drain=admission.close_the_door)
+    return Application(answering, open=inbox.open, drain=admission.close_the_door, look_again=in_force.look_again)
 
 
 def open_inbox(settings: Settings) -> Inbox:
@@ -132,9 +139,9 @@ def credentials_in(settings: Settings) -> Credentials:
     )
 
 
-def _answering(function: Callable[[], Awaitable[Answer]]) -> Operation:
-    async def operation(_scope: Scope, _receive: Receive, send: Send) -> None:
-        await (await function()).send(send)
+def _answering(function: Callable[[Scope], Awaitable[Answer]]) -> Operation:
+    async def operation(scope: Scope, _receive: Receive, send: Send) -> None:
+        await (await function(scope)).send(send)
 
     return operation
 
