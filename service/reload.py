@@ -36,6 +36,10 @@ log = logging.getLogger(__name__)
 #: files that editors and Kubernetes replace (by a new file, by a link to a new folder), and exists on Linux only.
 LOOK_EVERY = 2.0
 
+#: After a SIGHUP, changed files are looked at twice with this time between, in seconds: the beginning of a settings
+#: file that is still being written may be a whole one that lacks a credential, and its next event would be lost.
+SETTLED_AFTER = 0.3
+
 #: What does not need a restart, besides all of [auth].
 _EXCHANGEABLE = {
     "server.certificate",
@@ -100,7 +104,7 @@ class InForce:
         """Those in force now; to be asked for anew for each request."""
 
     def look_again(self) -> None:
-        """Read all files again now, and log the outcome in any case; to be called in the event loop."""
+        """Read all files again without delay and log the outcome in any case; to be called in the event loop."""
         self._asked.set()
 
     def details(self) -> dict[str, object]:
@@ -119,22 +123,22 @@ class InForce:
         """Keep up with the files, for ever; to be cancelled."""
         asked, looked = False, None
         while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_EVERY):
-                    await self._asked.wait()
+            if asked:
+                await asyncio.sleep(SETTLED_AFTER)
+            else:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_EVERY):
+                        await self._asked.wait()
             asked = asked or self._asked.is_set()
             self._asked.clear()
             try:
                 look = await _in_thread(lambda: _look(self._settings))
-                # Twice the same: whoever is writing has finished.
-                settled, looked = look == looked, look
-                if asked or (settled and (look != self._acted_on or self._problems)):
-                    reading = await _in_thread(self._read)
-                    if reading is None:
-                        if asked:
-                            log.info("action=reload_waits reason=the files are just being changed")
-                        continue
-                    self._exchange(reading, asked=asked)
+                settled, looked = look == looked, look  # twice the same: whoever wrote has finished
+                if not settled or not (asked or look != self._acted_on or self._problems):
+                    continue
+                if (reading := await _in_thread(self._read)) is None:
+                    continue
+                self._exchange(reading, asked=asked)
             except Exception as error:
                 problem = f"a fault of ours while reading the files again ({type(error).__name__})"
                 if asked or self._problems != (problem,):

@@ -130,6 +130,31 @@ def test_settings_that_need_a_restart_are_told_by_name_until_they_are_put_back(r
 # SIGHUP
 
 
+def test_settings_file_that_is_still_being_written_when_sighup_comes_costs_no_credential(
+    running: RunningService,
+) -> None:
+    good = running.config.read_text()
+    (running.folder / "next.txt").write_text(NEXT[1])
+    complete = f"{good}\n# The beginning of this file is a whole one without the user at its end.\n{NEXT_USER}"
+    write(running.config, complete)
+    hang_up(running)
+    until(lambda: delivered(running, NEXT) == 202, running)
+    for _ in range(3):
+        lines = complete.splitlines(keepends=True)
+        with running.config.open("w") as file:
+            for i, line in enumerate(lines):
+                file.write(line)
+                file.flush()
+                if i > len(lines) - 8:
+                    hang_up(running)
+                    time.sleep(0.05)
+        assert delivered(running, NEXT) == 202
+    write(running.config, good)
+    hang_up(running)
+    until(lambda: delivered(running, NEXT) == 401, running)
+    (running.folder / "next.txt").unlink()
+
+
 def test_sighup_logs_its_outcome_even_if_nothing_changed(running: RunningService) -> None:
     for _ in range(2):
         count = logged(running, "action=reloaded changed=nothing")
