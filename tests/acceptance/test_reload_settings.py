@@ -139,6 +139,7 @@ def test_settings_file_that_is_still_being_written_when_sighup_comes_costs_no_cr
     write(running.config, complete)
     hang_up(running)
     until(lambda: delivered(running, NEXT) == 202, running)
+    until(lambda: logged(running, "action=reloaded changed=credentials") == 1, running)
     for _ in range(3):
         lines = complete.splitlines(keepends=True)
         with running.config.open("w") as file:
@@ -149,6 +150,8 @@ def test_settings_file_that_is_still_being_written_when_sighup_comes_costs_no_cr
                     hang_up(running)
                     time.sleep(0.05)
         assert delivered(running, NEXT) == 202
+    until(lambda: logged(running, "action=reloaded changed=nothing"), running)
+    assert logged(running, "action=reloaded changed=credentials") == 1
     write(running.config, good)
     hang_up(running)
     until(lambda: delivered(running, NEXT) == 401, running)
