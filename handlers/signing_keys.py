@@ -7,14 +7,13 @@ knows, so it is asked; and as long as it does not answer, nobody may be turned a
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from handlers.background import in_thread
 from handlers.interface import KeysUnavailableError
 from handlers.key_server import KeyServerError, KeySource, Published, fetch
 from handlers.key_set import read_key_set
@@ -142,7 +141,7 @@ class SigningKeys:
         """Ask the key server once; whether it answered."""
         began = time.monotonic()
         try:
-            published = await asyncio.wait_for(_in_thread(lambda: fetch(self._source)), self._rhythm.give_up_after)
+            published = await asyncio.wait_for(in_thread(lambda: fetch(self._source)), self._rhythm.give_up_after)
         except KeyServerError as error:
             self._failed(str(error))
             return False
@@ -183,33 +182,3 @@ class SigningKeys:
                 ),
             )
         self._clock_differs = differs
-
-
-async def _in_thread(function: Callable[[], Found]) -> Found:
-    """The result of a blocking function.
-
-    In a thread of its own, and not in the event loop's pool: the end of the process waits for the pool, and a
-    key server that hangs must not hold it up.
-    """
-    loop = asyncio.get_running_loop()
-    result: asyncio.Future[Found] = loop.create_future()
-
-    def settle(found: Found | None, error: Exception | None) -> None:
-        if result.done():
-            return
-        if error is not None:
-            result.set_exception(error)
-        else:
-            result.set_result(found)  # type: ignore[arg-type]
-
-    def run() -> None:
-        found, failure = None, None
-        try:
-            found = function()
-        except Exception as error:
-            failure = error
-        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile; nobody waits any more
-            loop.call_soon_threadsafe(settle, found, failure)
-
-    threading.Thread(target=run, name="signing-keys", daemon=True).start()
-    return await result

@@ -26,9 +26,11 @@ from service.maintenance import Maintenance
 from service.oauth import token_issuer
 from service.problems import Answer
 from service.reception import Admission, Handler, Reception
+from service.reload import InForce
 from service.routing import ContractMismatchError, Operation, assemble, credential_of
 from service.senders import Senders, tradecloud_addresses
 from service.settings import Settings
+from service.tls import Front
 
 #: operationId of the contract -> the handler that processes its events.
 HANDLERS: dict[str, Handler] = {
@@ -46,10 +48,12 @@ class Application:
     """Opens the inbox; raises InboxUnavailableError if that cannot be done."""
     drain: Callable[[], None]
     """Closes the door: what is inside is finished, what comes now is answered 503."""
+    look_again: Callable[[], None]
+    """Reads credentials and certificate again; to be called in the event loop."""
 
 
-def build(settings: Settings) -> Application:
-    """Put the service together.
+def build(settings: Settings, front: Front | None = None) -> Application:
+    """Put the service together; `front` is what it listens with, if it speaks TLS.
 
     Raises:
         ContractMismatchError: contracts and handlers do not belong together.
@@ -58,10 +62,12 @@ def build(settings: Settings) -> Application:
     inbox = open_inbox(settings)
     maintenance = Maintenance(settings.inbox.path.parent)
     admission = Admission(Memory(settings.server.max_inflight_bytes), settings.server.max_waiting)
-    credentials = credentials_in(settings)
+    in_force = InForce(settings, front, credentials_in)
     logins = LoginCounter(inbox)
     senders = Senders(tradecloud_addresses(), settings.server.believed_proxies)
-    health = Health(inbox, admission, maintenance)
+    # Behind a proxy everybody seems to come from its address, so nobody is told details.
+    details = dict if settings.server.behind_proxy else in_force.details
+    health = Health(inbox, admission, maintenance, details)
 
     operations: dict[str, Operation] = {"live": _answering(health.live), "ready": _answering(health.ready)}
     endpoints: dict[str, Endpoint] = {}
@@ -87,7 +93,7 @@ def build(settings: Settings) -> Application:
     async def identify(authorization: Sequence[bytes], operation_id: str) -> str:
         endpoint = endpoints[operation_id]
         try:
-            credential = await credentials.identify(authorization, endpoint)
+            credential = await in_force.credentials.identify(authorization, endpoint)
         except NotAuthenticatedError as error:
             logins.rejected(error.rejected or UNKNOWN, endpoint, error.reason)
             raise
@@ -100,22 +106,23 @@ def build(settings: Settings) -> Application:
     @contextlib.asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[None]:
         await inbox.start()
-        credentials.start()
-        tasks = [asyncio.create_task(task) for task in (logins.report_regularly(), log.write_regularly())]
+        in_force.credentials.start()
+        regular = (logins.report_regularly(), log.write_regularly(), in_force.watch())
+        tasks = [asyncio.create_task(task) for task in regular]
         try:
             yield
         finally:
             for task in tasks:
                 task.cancel()
             try:
-                await credentials.stop()
+                await in_force.credentials.stop()
                 await logins.report()
             finally:
                 await inbox.stop()
 
     routed = assemble([*contracts, health_contract()], operations, identify, lifespan)
     answering = Answering(routed, maintenance, settings.server.retry_after)
-    return Application(answering, open=inbox.open, drain=admission.close_the_door)
+    return Application(answering, open=inbox.open, drain=admission.close_the_door, look_again=in_force.look_again)
 
 
 def open_inbox(settings: Settings) -> Inbox:
@@ -149,9 +156,9 @@ def credentials_in(settings: Settings) -> Credentials:
     )
 
 
-def _answering(function: Callable[[], Awaitable[Answer]]) -> Operation:
-    async def operation(_scope: Scope, _receive: Receive, send: Send) -> None:
-        await (await function()).send(send)
+def _answering(function: Callable[[Scope], Awaitable[Answer]]) -> Operation:
+    async def operation(scope: Scope, _receive: Receive, send: Send) -> None:
+        await (await function(scope)).send(send)
 
     return operation
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ from service.inbox.reader import EventFilter, InboxReader, NoSuchEventError
 from service.learnt import PresentContracts
 from service.logins import UNKNOWN
 from service.maintenance import Maintenance
-from service.settings import Settings, SettingsError, effective, load
+from service.settings import Settings, SettingsError, effective, load, require_serving
 
 app = typer.Typer(
     name="webhooks",
@@ -79,6 +80,8 @@ def serve(
     ] = False,
 ) -> None:
     """Receive webhooks until SIGTERM or Ctrl+C."""
+    if hasattr(signal, "SIGHUP"):  # until the server listens to it: all files are about to be read anyway
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     # Imported here, because the other commands should not wait for the server's libraries.
     from service.serve import serve_development, serve_production
 
@@ -87,11 +90,20 @@ def serve(
 
 @app.command("config")
 def show_config(config: ConfigOption = None) -> None:
-    """Print the settings in force, secrets masked."""
-    settings = _settings(config)
-    typer.echo(f"# from {settings.source or 'defaults and environment; no settings file'}")
-    for key, value in effective(settings):
-        typer.echo(f"{key} = {value}")
+    """Print the settings, secrets masked, and check them and the certificate; status 1 if something is wrong."""
+    try:
+        settings = _settings(config)
+        typer.echo(f"# from {settings.source or 'defaults and environment; no settings file'}")
+        for key, value in effective(settings):
+            typer.echo(f"{key} = {value}")
+        require_serving(settings)
+        _require_usable_keys(settings)
+        if not settings.server.behind_proxy:
+            typer.echo(f"# certificate for {_usable_certificate(settings)}")
+    except SettingsError as error:
+        lines = str(error).splitlines()
+        kept = "; a running service keeps the old one in force"
+        raise SettingsError("\n".join(line + kept for line in lines)) from error
 
 
 @app.command()
@@ -214,6 +226,37 @@ def show_event(
 
 def _settings(config: Path | None) -> Settings:
     return load(config, development_fallback=True)
+
+
+def _require_usable_keys(settings: Settings) -> None:
+    """Check the files that the issuers of access tokens need."""
+    problems = []
+    for name, oauth in settings.auth.oauth.items():
+        from service.oauth import token_issuer
+
+        try:
+            token_issuer(name, oauth)
+        except StartError as error:
+            problems.append(str(error))
+    if problems:
+        raise SettingsError("\n".join(problems))
+
+
+def _usable_certificate(settings: Settings) -> str:
+    # Imported here, because the other commands should not wait for the library.
+    from service.reload import pair_in
+    from service.tls import CertificateError
+
+    try:
+        pair = pair_in(settings.server)
+    except CertificateError as error:
+        raise SettingsError(str(error)) from error
+    if trouble := pair.trouble():
+        raise SettingsError(
+            f"server.certificate: {settings.server.certificate} {trouble}, so Tradecloud does not accept it; "
+            "put a valid one there"
+        )
+    return f"{', '.join(pair.names)}; valid until {pair.valid_until:%Y-%m-%d %H:%M} UTC"
 
 
 def _moment(option: str, text: str | None) -> datetime | None:

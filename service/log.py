@@ -62,6 +62,11 @@ def configure(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
+    set_level(level)
+
+
+def set_level(level: str) -> None:
+    """Log the service's lines of this level and above; before `configure` and any time after."""
     for name in ("service", "handlers"):
         logging.getLogger(name).setLevel(level.upper())
 

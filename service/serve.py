@@ -13,9 +13,11 @@ from service import development, log
 from service.app import build
 from service.connection import Limits
 from service.errors import StartError
+from service.reload import pair_in
 from service.routing import ContractMismatchError
-from service.server import CertificateError, bind, serve, tls_context
+from service.server import bind, serve
 from service.settings import Settings, SettingsError, load, require_serving
+from service.tls import CertificateError, Front
 
 logger = logging.getLogger(__name__)
 
@@ -94,17 +96,12 @@ def _serve(settings: Settings, banner: list[str]) -> int:
     log.configure(settings.log.level)
     server = settings.server
     try:
-        tls = None
-        if not server.behind_proxy:
-            assert server.certificate is not None  # noqa: S101 - require_serving checked
-            assert server.key is not None  # noqa: S101 - require_serving checked
-            password = server.key_password.get_secret_value() if server.key_password else None
-            tls = tls_context(server.certificate, server.key, password)
-        application = build(settings)
-    except CertificateError as error:
-        raise StartError(f"server.certificate, server.key: {error}") from error
-    except ContractMismatchError as error:
+        front = None if server.behind_proxy else Front(pair_in(server))
+        application = build(settings, front)
+    except (CertificateError, ContractMismatchError) as error:
         raise StartError(str(error)) from error
+    if front and (trouble := front.pair.trouble()):
+        logger.warning("action=certificate_not_valid reason=it %s file=%s", trouble, server.certificate)
     application.open()
     try:
         listener = bind(server.listen_host, server.port)
@@ -117,7 +114,7 @@ def _serve(settings: Settings, banner: list[str]) -> int:
     status = serve(
         application.asgi,
         listener=listener,
-        tls=tls,
+        tls=front.context if front else None,
         limits=Limits(
             header_timeout=server.header_timeout,
             body_timeout=server.body_timeout,
@@ -129,6 +126,7 @@ def _serve(settings: Settings, banner: list[str]) -> int:
         drain_seconds=server.drain_timeout,
         on_drain=application.drain,
         on_ready=lambda: _announce(banner),
+        on_hang_up=application.look_again,
     )
     logger.info("action=stopped status=%d", status)
     return status

@@ -11,13 +11,10 @@ import signal
 import socket
 import ssl
 from collections.abc import Callable, Generator
-from datetime import UTC, datetime
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import uvicorn
-from cryptography import x509
 from starlette.types import ASGIApp
 from uvicorn.server import HANDLED_SIGNALS
 
@@ -28,10 +25,6 @@ log = logging.getLogger(__name__)
 
 #: What calls that were cancelled at the end of the drain get for their `finally` blocks.
 CANCEL_SECONDS = 1.0
-
-
-class CertificateError(ValueError):
-    """Certificate or key cannot be used; the text names the file, what is wrong with it and what to do."""
 
 
 class Server(uvicorn.Server):
@@ -48,6 +41,7 @@ class Server(uvicorn.Server):
         drain_seconds: float,
         on_ready: Callable[[], None] | None = None,
         on_drain: Callable[[], None] | None = None,
+        on_hang_up: Callable[[], None] | None = None,
     ) -> None:
         super().__init__(config)
         self.server_state = SharedState(limits)
@@ -56,6 +50,7 @@ class Server(uvicorn.Server):
         self._drain_seconds = drain_seconds
         self._on_ready = on_ready
         self._on_drain = on_drain
+        self._on_hang_up = on_hang_up
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application, then listen."""
@@ -141,15 +136,16 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """Until the end, SIGTERM and SIGINT start the drain and SIGHUP does nothing.
+        """Until the end, SIGTERM and SIGINT start the drain and SIGHUP calls `on_hang_up`.
 
         uvicorn raises the signals again afterwards, which would make an orderly end look like a killed process.
         """
         loop = asyncio.get_running_loop()
 
         def hang_up(_signal: int, _frame: FrameType | None) -> None:
-            # not logged here: the signal may have come in the middle of writing a log line
-            loop.call_soon_threadsafe(log.info, "action=sighup_ignored")
+            # not called here: the signal may have come in the middle of anything, such as writing a log line
+            if self._on_hang_up is not None:
+                loop.call_soon_threadsafe(self._on_hang_up)
 
         handlers: dict[int, Any] = dict.fromkeys(HANDLED_SIGNALS, self.handle_exit)
         if hasattr(signal, "SIGHUP"):
@@ -179,10 +175,12 @@ def serve(
     drain_seconds: float,
     on_ready: Callable[[], None] | None = None,
     on_drain: Callable[[], None] | None = None,
+    on_hang_up: Callable[[], None] | None = None,
 ) -> int:
     """Serve until SIGTERM or SIGINT; the exit status: 0 after an orderly end, 1 otherwise.
 
-    `on_ready` is called once connections are accepted, `on_drain` before anything else of the end happens.
+    `on_ready` is called once connections are accepted, `on_drain` before anything else of the end happens,
+    `on_hang_up` in the event loop after a SIGHUP.
     """
     config = uvicorn.Config(
         app,
@@ -199,7 +197,13 @@ def serve(
         workers=1,  # else WEB_CONCURRENCY of the environment counts
     )
     server = Server(
-        config, limits=limits, tls=tls, drain_seconds=drain_seconds, on_ready=on_ready, on_drain=on_drain
+        config,
+        limits=limits,
+        tls=tls,
+        drain_seconds=drain_seconds,
+        on_ready=on_ready,
+        on_drain=on_drain,
+        on_hang_up=on_hang_up,
     )
     try:
         server.run(sockets=[listener])
@@ -226,57 +230,3 @@ def bind(host: str, port: int) -> socket.socket:
         listener.close()
         raise
     return listener
-
-
-def tls_context(certificate: Path, key: Path, password: str | None) -> ssl.SSLContext:
-    """TLS 1.2 and 1.3 with this certificate chain (PEM) and its key.
-
-    Raises:
-        CertificateError: a file is missing, broken, or does not fit.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.maximum_version = ssl.TLSVersion.TLSv1_3
-    context.verify_mode = ssl.CERT_NONE
-    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
-    context.set_alpn_protocols(["http/1.1"])
-    chain_pem = _pem(certificate, "certificate", "CERTIFICATE-----")
-    key_pem = _pem(key, "key", "PRIVATE KEY-----")
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=chain_pem)
-    except ssl.SSLError as error:
-        raise CertificateError(
-            f"the certificate file {certificate} is broken ({error.reason}); put the PEM chain there again"
-        ) from error
-    end = x509.load_pem_x509_certificate(chain_pem.encode()).not_valid_after_utc
-    if end < datetime.now(UTC):
-        log.warning("action=certificate_expired on=%s file=%s", end.date(), certificate)
-    try:
-        # Without a callback OpenSSL would ask at the terminal, and a service has none.
-        context.load_cert_chain(certificate, key, password=lambda: password or "")
-    except ssl.SSLError as error:
-        raise CertificateError(_key_trouble(certificate, key, key_pem, password, error)) from error
-    return context
-
-
-def _pem(file: Path, what: str, label: str) -> str:
-    try:
-        text = file.read_text(encoding="ascii", errors="ignore")
-    except OSError as error:
-        raise CertificateError(
-            f"the {what} file {file} cannot be read ({error.strerror}); "
-            "correct the path, or let the user of the service read it"
-        ) from error
-    if label not in text:
-        raise CertificateError(f"the {what} file {file} holds no {what} in PEM form; convert it to PEM")
-    return text
-
-
-def _key_trouble(certificate: Path, key: Path, pem: str, password: str | None, error: ssl.SSLError) -> str:
-    if error.reason == "KEY_VALUES_MISMATCH":
-        return f"the key file {key} does not belong to the certificate {certificate}; give the matching pair"
-    if "ENCRYPTED" in pem:
-        if not password:
-            return f"the key file {key} is encrypted; give its password"
-        return f"the key file {key} cannot be opened with the password that is set; correct the password"
-    return f"the key file {key} cannot be used with {certificate} ({error.reason}); give a new pair"

@@ -32,7 +32,16 @@ from service.settings_sources import (
     read_file,
 )
 
-__all__ = ["Settings", "SettingsError", "effective", "load", "require_serving"]
+__all__ = [
+    "Settings",
+    "SettingsError",
+    "differences",
+    "effective",
+    "load",
+    "named_files",
+    "require_credentials",
+    "require_serving",
+]
 
 DEFAULT_FILE = Path("webhooks.toml")
 DEVELOPMENT_FILE = Path(".webhooks-dev") / "webhooks.toml"
@@ -117,6 +126,32 @@ def effective(settings: Settings) -> Iterator[tuple[str, str]]:
             yield dotted(key), _toml(value)
 
 
+def named_files(settings: Settings) -> Iterator[tuple[str, Path]]:
+    """Dotted key and path of every setting that names a file: certificate, key and whatever holds a secret."""
+    for key, value in _leaves(settings, ()):
+        if isinstance(value, Path):
+            yield dotted(key), value
+
+
+def differences(before: Settings, after: Settings) -> list[str]:
+    """The dotted keys whose values differ, in the order of the models."""
+    values = [dict(_leaves(settings, ())) for settings in (before, after)]
+    return [dotted(key) for key in values[0] | values[1] if values[0].get(key) != values[1].get(key)]
+
+
+def require_credentials(settings: Settings) -> None:
+    """Check that somebody could deliver.
+
+    Raises:
+        SettingsError: there are no credentials.
+    """
+    if not settings.auth.basic and not settings.auth.bearer and not settings.auth.oauth:
+        raise SettingsError(
+            "auth: no credentials, so nobody could deliver; add a table [auth.basic.NAME] with username and "
+            "password_file, [auth.bearer.NAME] with token_file, or [auth.oauth.NAME] with authority"
+        )
+
+
 def require_serving(settings: Settings) -> None:
     """Check what only `serve` needs: a certificate and credentials.
 
@@ -144,11 +179,10 @@ def require_serving(settings: Settings) -> None:
             "without server.trusted_proxies would believe them all; name the proxy's address in "
             'server.trusted_proxies or set server.host = "127.0.0.1"'
         )
-    if not settings.auth.basic and not settings.auth.bearer and not settings.auth.oauth:
-        problems.append(
-            "auth: no credentials, so nobody could deliver; add a table [auth.basic.NAME] with username and "
-            "password_file, [auth.bearer.NAME] with token_file, or [auth.oauth.NAME] with authority"
-        )
+    try:
+        require_credentials(settings)
+    except SettingsError as error:
+        problems.append(str(error))
     if problems:
         raise SettingsError("\n".join(problems))
 

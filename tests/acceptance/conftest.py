@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.acceptance.changing import attention
 from tests.acceptance.running import RunningService
 
 
@@ -25,3 +28,12 @@ def own_service(tmp_path: Path) -> Iterator[RunningService]:
     running = RunningService(tmp_path)
     yield running
     running.kill()
+
+
+@pytest.fixture
+def running(service: RunningService) -> RunningService:
+    """The service that the tests of one module share, its log emptied; each test leaves good files behind."""
+    assert attention(service) == []
+    time.sleep(0.5)  # for the lines that still wait to be written
+    os.truncate(service.log, 0)
+    return service

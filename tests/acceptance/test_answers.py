@@ -9,6 +9,7 @@ import socket
 import ssl
 import uuid
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -399,4 +400,7 @@ class TestPathsAndMethods:
 class TestHealth:
     def test_live_and_ready_need_no_credentials(self, service: RunningService) -> None:
         assert service.get("/health/live").json() == {"status": "live"}
-        assert service.get("/health/ready").json() == {"status": "ready"}
+        ready = service.get("/health/ready").json()
+        until = ready.pop("certificateValidUntil")
+        assert ready == {"status": "ready", "attention": []}
+        assert until == f"{datetime.fromisoformat(until):%Y-%m-%dT%H:%M:%SZ}"

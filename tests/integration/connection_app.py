@@ -17,7 +17,8 @@ from starlette.types import Receive, Scope, Send
 
 from service.connection import Limits
 from service.framing import RequestFraming
-from service.server import bind, serve, tls_context
+from service.server import bind, serve
+from service.tls import Front, read_pair
 
 
 def tell(*words: object) -> None:
@@ -112,7 +113,7 @@ def main() -> int:
         limits["trusted_peers"] = tuple(ipaddress.ip_network(network) for network in limits["trusted_peers"])
     tls = None
     if "certificate" in settings:
-        tls = tls_context(Path(settings["certificate"]), Path(settings["key"]), None)
+        tls = Front(read_pair(Path(settings["certificate"]), Path(settings["key"]), None)).context
     if settings.get("fault_in_body"):
         RequestFraming.on_body = failing  # type: ignore[method-assign,assignment]
     listener = bind(settings.get("host", "127.0.0.1"), 0)
@@ -125,6 +126,7 @@ def main() -> int:
         drain_seconds=settings["drain_seconds"],
         on_ready=lambda: tell(port),
         on_drain=lambda: tell("drain"),
+        on_hang_up=lambda: tell("hang up"),
     )
 
 

@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 import trustme
 
-from service.server import CertificateError, bind, tls_context
+from service.server import bind
+from service.tls import CertificateError, Front, read_pair
 
 ROOT = Path(__file__).resolve().parents[2]
 SHORT: dict[str, Any] = {
@@ -568,11 +569,12 @@ def test_tls_1_1_is_refused(secure: Running, client_tls: ssl.SSLContext) -> None
 
 
 def test_tls_versions_are_set_whatever_openssl_has_as_default(files: dict[str, str]) -> None:
-    context = tls_context(Path(files["certificate"]), Path(files["key"]), None)
-    assert context.minimum_version == ssl.TLSVersion.TLSv1_2
-    assert context.maximum_version == ssl.TLSVersion.TLSv1_3
-    assert context.verify_mode == ssl.CERT_NONE
-    assert context.options & ssl.OP_NO_COMPRESSION
+    pair = read_pair(Path(files["certificate"]), Path(files["key"]), None)
+    for context in (pair.context, Front(pair).context):
+        assert context.minimum_version == ssl.TLSVersion.TLSv1_2
+        assert context.maximum_version == ssl.TLSVersion.TLSv1_3
+        assert context.verify_mode == ssl.CERT_NONE
+        assert context.options & ssl.OP_NO_COMPRESSION
 
 
 def test_plain_http_on_the_tls_port_gets_no_http_answer(secure: Running) -> None:
@@ -612,7 +614,7 @@ def test_certificate_trouble_is_told_in_one_sentence(files: dict[str, str], tmp_
         ((broken, key), "broken.pem is broken"),
     ]:
         with pytest.raises(CertificateError) as raised:
-            tls_context(*pair, None)
+            read_pair(*pair, None)
         assert part in str(raised.value)
         assert "\n" not in str(raised.value)
 
@@ -624,11 +626,11 @@ def test_encrypted_key_needs_its_password(files: dict[str, str], tmp_path: Path)
         check=True,
     )
     certificate = Path(files["certificate"])
-    tls_context(certificate, encrypted, "secret")
+    read_pair(certificate, encrypted, "secret")
     with pytest.raises(CertificateError, match="give its password"):
-        tls_context(certificate, encrypted, None)
+        read_pair(certificate, encrypted, None)
     with pytest.raises(CertificateError, match="correct the password"):
-        tls_context(certificate, encrypted, "wrong")
+        read_pair(certificate, encrypted, "wrong")
 
 
 # The end
@@ -694,12 +696,26 @@ def test_second_signal_ends_the_drain() -> None:
         assert sender.closed_after() < 10
 
 
-def test_sighup_does_nothing(patient: Running) -> None:
-    patient.process.send_signal(signal.SIGHUP)
-    time.sleep(0.1)
+def test_sighup_is_told_and_connections_live_on(patient: Running) -> None:
     with patient.connect() as sender:
         sender.post("/", b"x")
+        sender.answer()
+        patient.process.send_signal(signal.SIGHUP)
+        patient.wait_for("hang up")
+        sender.post("/", b"x")
         assert sender.answer()[0] == 200
+
+
+def test_sighups_during_the_drain_neither_cut_it_short_nor_hold_it_up() -> None:
+    with running(PATIENT) as server, server.connect() as busy:
+        busy.post("/busy", b"abc")
+        server.wait_for("request /busy")
+        server.process.terminate()
+        server.wait_for("drain")
+        for _ in range(100):
+            server.process.send_signal(signal.SIGHUP)
+        assert busy.answer()[0] == 200
+        assert server.process.wait(20) == 0
 
 
 def test_application_that_does_not_start_ends_with_status_1() -> None:

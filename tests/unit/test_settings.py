@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from service.settings import SettingsError, effective, load, require_serving
+from service.settings import SettingsError, differences, effective, load, named_files, require_serving
 from service.settings_models import Level
 from tests.unit.reading_settings import SECRET, read, user
 
@@ -181,6 +181,38 @@ def test_effective_settings_show_every_value_and_mask_secrets(folder: Path) -> N
     assert shown["auth.bearer.robot.endpoints"] == '["order"]'
     assert "server.certificate" not in shown
     tomllib.loads("\n".join(f"{key} = {value}" for key, value in shown.items()))
+
+
+# What is watched and compared
+
+
+def test_every_setting_that_names_a_file_is_among_the_named_files(folder: Path) -> None:
+    for name in ("k", "p", "t"):
+        (folder / name).write_text("x")
+    settings = read(
+        "[server]\ncertificate = 'c'\nkey = 'sub/key'\nkey_password_file = 'k'\n"
+        + user(secret="password_file = 'p'")
+        + "[auth.bearer.robot]\ntoken_file = 't'"
+    )
+    assert dict(named_files(settings)) == {
+        "server.certificate": folder / "c",
+        "server.key": folder / "sub/key",
+        "server.key_password_file": folder / "k",
+        "auth.basic.main.password_file": folder / "p",
+        "auth.bearer.robot.token_file": folder / "t",
+    }
+
+
+def test_differences_are_told_by_key_and_show_no_secret() -> None:
+    before = read("[server]\nport = 1\n" + user("gone") + user("main"))
+    after = read("[server]\nport = 2\n" + user("main", 'password = "other"') + user("new"))
+    keys = differences(before, after)
+    assert keys[:2] == ["server.port", "auth.basic.gone.username"]
+    assert "auth.basic.main.password" in keys
+    assert "auth.basic.main.username" not in keys
+    assert "auth.basic.new.password" in keys
+    assert SECRET not in str(keys)
+    assert differences(after, after) == []
 
 
 # What serving needs
