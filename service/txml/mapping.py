@@ -105,9 +105,12 @@ class Mapping:
     def __init__(self, contract: Contract) -> None:
         self._schemas = contract.schemas
         self._objects: dict[str, Members] = {}
-        self.root: str = self._schemas[ROOT].get("xml", {}).get("name", ROOT)
-        """Name of the root element."""
-        self.members = self._object(ROOT, self._schemas[ROOT])
+        body = self._schemas[ROOT]
+        self.root: str = _xml(body).get("name", ROOT)
+        """Name of the root element, as it is written."""
+        self.roots = frozenset({self.root, *body.get("x-xml-also-read", ())})
+        """Names of the root element that are read."""
+        self.members = self._object(ROOT, body)
         """Of the body itself."""
 
     def _object(self, name: str, schema: Json) -> Members:

@@ -397,8 +397,8 @@ class TestOtherContracts:
     """What a contract may say in its xml objects (OpenAPI 3.0) beyond what ours does."""
 
     @staticmethod
-    def mapping(properties: Any) -> txml.Mapping:
-        root = {"type": "object", "properties": properties, "xml": {"name": "Root"}}
+    def mapping(properties: Any, **members: Any) -> txml.Mapping:
+        root = {"type": "object", "properties": properties, "xml": {"name": "Root"}} | members
         return txml.Mapping(Contract({"components": {"schemas": {"WebhookBody": root}}}))
 
     def test_items_without_a_name_have_that_of_the_list(self) -> None:
@@ -420,3 +420,9 @@ class TestOtherContracts:
         body = txml.write({"orderId": "1"}, mapping)
         assert body.endswith(b"<Root><OrderID>1</OrderID></Root>")
         assert txml.read(body, mapping).document == {"orderId": "1"}
+
+    @pytest.mark.parametrize("root", ["Root", "WebhookBody"])
+    def test_every_root_that_the_contract_lets_us_guess_is_read(self, root: str) -> None:
+        mapping = self.mapping({"a": {"type": "string"}}, **{"x-xml-also-read": ["WebhookBody"]})
+        assert txml.read(f"<{root}><a>1</a></{root}>".encode(), mapping).document == {"a": "1"}
+        assert b"<Root>" in txml.write({"a": "1"}, mapping)
