@@ -1,7 +1,7 @@
 """Looks through references and compositions (`$ref`, `allOf`) of a Swagger 2.0 document.
 
 A definition may be built of others in many ways, and named in any way. What reads the contract should not have to
-know: to the generator and to the comparison with the live file a schema is *plain*, with all its parts put together.
+know: to the generator and to the comparison with the live file a schema is *plain*, all its parts put together.
 """
 
 from __future__ import annotations

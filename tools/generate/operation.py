@@ -45,7 +45,8 @@ def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
 
 
 def webhook_operation(document: Json, definitions: Definitions) -> WebhookOperation | None:
-    """The one POST with a body; of several the one whose body has an `eventName`. None if there is none.
+    """The one POST with a body; of several the one whose body has an `eventName` (the first of several with the
+    same body). None if there is none.
 
     Raises:
         UnsupportedConstructError: several could be meant, or its parameters cannot be understood.
@@ -58,7 +59,7 @@ def webhook_operation(document: Json, definitions: Definitions) -> WebhookOperat
                 candidates.append(WebhookOperation(path, operation, _media_types(document, operation), body))
     if len(candidates) > 1:
         candidates = [one for one in candidates if _has_event_name(one, definitions)]
-    if len(candidates) > 1:
+    if any(one.body.get("schema") != candidates[0].body.get("schema") for one in candidates):
         paths = ", ".join(one.path for one in candidates)
         raise UnsupportedConstructError(f"more than one webhook ({paths})", "#/paths")
     return candidates[0] if candidates else None

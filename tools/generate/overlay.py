@@ -21,7 +21,8 @@ def apply(document: Json, overlay: Json, examples: Path) -> Json:
     """The contract with every action of the overlay applied.
 
     An action whose target is not in the contract is an error, not a silent nothing: it would leave out what the
-    service promises. Unless it says `x-optional: true`, as one that refines what need not be there. An example that says `x-body-file: NAME` gets the body of that file in `examples` as value.
+    service promises. Unless it says `x-optional: true`, as one that refines what need not be there.
+    An example that says `x-body-file: NAME` gets the body of that file in `examples` as value.
 
     Raises:
         OverlayError: for an action without a target in the document, or an example body that is not there.

@@ -105,4 +105,3 @@ def _open(schema: Json) -> None:
         schema["x-documented-additional-properties"] = described
         if described is not False:
             schema["additionalProperties"] = True
-

@@ -30,7 +30,7 @@ def read(content: bytes) -> dict[str, Json]:
     """The Swagger 2.0 document in `content`.
 
     Raises:
-        SwaggerFileError: no YAML, a key twice, beyond the bounds above, or not a mapping that says `swagger: '2.0'`.
+        SwaggerFileError: no YAML, a key twice, beyond the bounds above, or no mapping with `swagger: '2.0'`.
     """
     if len(content) > MAX_BYTES:
         raise SwaggerFileError(f"longer than {MAX_BYTES} bytes")
