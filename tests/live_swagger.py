@@ -33,7 +33,7 @@ def as_bytes(document: Json) -> bytes:
 
 def published(contract: str) -> Json:
     """Our facts as another team may have written them: no extensions of ours, other names and order, lists closed,
-    everything required, every object closed, limits, compositions, inline objects, shared parts, further operations.
+    everything required, objects closed, limits, compositions, inline objects, shared parts, further operations.
     """
     document = _without_extensions(ours(contract))
     definitions = document["definitions"]
@@ -167,7 +167,7 @@ def live_server() -> Iterator[LiveServer]:
     live = LiveServer()
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 - the library's name
+        def do_GET(self) -> None:
             live.asked.append(self.path)
             status, headers, body = live.answers.get(self.path, (404, {"Content-Length": "0"}, b""))
             self.send_response(status)

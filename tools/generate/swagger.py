@@ -128,6 +128,7 @@ class _Schemas:
         root = self._definitions.object_named(body, where)
         if root is None:
             converted[ROOT] = self._written_out(body, where)
+            converted[ROOT].pop("nullable", None)
             if converted[ROOT].get("type") != "object":
                 raise UnsupportedConstructError("a body that is no object", where)
         else:
@@ -148,7 +149,8 @@ class _Schemas:
 
     def _component(self, name: str) -> str:
         if name not in self._components:
-            self._components[name] = re.sub(r"[^A-Za-z0-9._-]", "_", name)
+            # No dots, although OpenAPI allows them: the generator of the models takes a dotted name for a module.
+            self._components[name] = re.sub(r"[^A-Za-z0-9_-]", "_", name)
             self._waiting.append(name)
         return self._components[name]
 

@@ -36,6 +36,7 @@ def read(content: bytes) -> dict[str, Json]:
         raise SwaggerFileError(f"longer than {MAX_BYTES} bytes")
     loader = None
     try:
+        _check_depth(content)
         loader = _Loader(content)
         node = loader.get_single_node()
         if node is not None:
@@ -56,6 +57,22 @@ def read(content: bytes) -> dict[str, Json]:
     if str(document.get("swagger")) != "2.0":
         raise SwaggerFileError("no Swagger file: it does not say swagger: '2.0'")
     return document
+
+
+def _check_depth(content: bytes) -> None:
+    """Before anything is built: the C library follows the nesting on its stack until the process dies of it."""
+    depth = 0
+    for event in yaml.parse(content, Loader=yaml.CSafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise _too_deep(event.start_mark)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+
+
+def _too_deep(mark: Any) -> SwaggerFileError:
+    return SwaggerFileError(f"line {mark.line + 1}: nested deeper than {MAX_DEPTH} levels")
 
 
 class _Loader(yaml.CSafeLoader):
@@ -96,7 +113,7 @@ class _Bounds:
         if known is not None:
             return known
         if depth > MAX_DEPTH:
-            raise SwaggerFileError(f"line {node.start_mark.line + 1}: nested deeper than {MAX_DEPTH} levels")
+            raise _too_deep(node.start_mark)
         self._sizes[id(node)] = 0
         size = 1
         if isinstance(node, yaml.MappingNode):

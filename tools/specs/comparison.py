@@ -79,7 +79,11 @@ class _Comparison:
             self._operations(ours, live)
             self._media_types(ours, live)
             self._body(ours, live)
-        changes = sorted(map(self._with_repeats, self._found.values()), key=lambda change: -WEIGHT[change.severity])
+        kinds = list(Kind)
+        changes = sorted(
+            map(self._with_repeats, self._found.values()),
+            key=lambda change: (-WEIGHT[change.severity], kinds.index(change.kind)),
+        )
         return Comparison(tuple(changes), tuple(self._notes))
 
     def _add(
@@ -149,7 +153,8 @@ class _Comparison:
             self._schemas(self._waiting.popleft())
         renamed = [f"{ours} -> {live}" for ours, live in self._names.items() if ours != live]
         if renamed:
-            self._notes.append("definitions with another name: " + ", ".join(renamed))
+            more = f" and {len(renamed) - 3} more" if len(renamed) > 3 else ""
+            self._notes.append(f"definitions with another name: {', '.join(renamed[:3])}{more}")
 
     def _root_element(self, ours: Json, live: Json) -> None:
         own = self._ours.definitions.item_xml(ours, "our body") or {}
@@ -227,13 +232,13 @@ class _Comparison:
                     Kind.MEMBER_REMOVED, Severity.BREAKING, one, described(self._ours.definitions, schema)
                 )
                 continue
-            if (member in required) != (member in live_required):
-                severity = Severity.BREAKING if member in required else Severity.ADDITIVE
-                states = ["required" if member in names else "optional" for names in (required, live_required)]
-                self._differs(Kind.REQUIRED, severity, one, *states)
+            if member in required and member not in live_required:
+                self._differs(Kind.NO_LONGER_REQUIRED, Severity.BREAKING, one)
             self._nullable(one, required=member in required)
             self._xml(one, member)
             self._waiting.append(one)
+        if longer := tuple(str(member) for member in live_required if member in own and member not in required):
+            self._differs(Kind.REQUIRED, Severity.ADDITIVE, replace(pair, owner=owner), None, longer)
         for member, schema in theirs.items():
             if member not in own:
                 one = _Pair(f"{pair.place}.{member}", None, schema, f"{owner}.{member}", None, 0)

@@ -21,7 +21,8 @@ from tools.specs.sides import Json
 PIPED_WIDTH = 100
 _KIND_WIDTH = 18
 _PLACE_WIDTH = 40
-_DETAIL_WIDTH = 27
+_DETAIL_WIDTH = 26
+_SURE_WIDTH = 7
 _COLOURS = {Severity.BREAKING: "red", Severity.ADDITIVE: "green"}
 
 
@@ -97,7 +98,7 @@ def _table(changes: Iterable[Change]) -> Table:
     table.add_column("WHAT", width=_KIND_WIDTH)
     table.add_column("PLACE IN THE BODY", overflow="fold", width=_PLACE_WIDTH)
     table.add_column("OURS -> LIVE", overflow="fold", width=_DETAIL_WIDTH)
-    table.add_column("SURE", no_wrap=True)
+    table.add_column("SURE", overflow="fold", width=_SURE_WIDTH)
     for change in changes:
         more = f"\nand {len(change.also_at)} more" if change.also_at else ""
         place = escaped(change.place).removeprefix(f"{ROOT}.")
@@ -117,6 +118,8 @@ def _detail(change: Change) -> str:
     if isinstance(value, tuple):
         if change.kind in (Kind.LIST_ADDED, Kind.LIST_REMOVED):
             return f"{len(value)} values"
+        if change.kind is Kind.REQUIRED and len(value) > 3:
+            return f"{len(value)} members"
         return "\n".join(escaped(one) for one in value)
     if change.kind is Kind.FORMAT:
         return f"{escaped(change.ours or 'none')} -> {escaped(change.live or 'none')}"
