@@ -97,7 +97,7 @@ def test_stale_and_foreign_files_are_named(tmp_path: Path) -> None:
         (changed("definitions", "Line", "properties", "quantity", value=None), "NoneType where a mapping"),
         (changed("definitions", "Line", "allOf", value=[{"type": "string"}]), "of the types string and object"),
         (changed("definitions", "Line", "allOf", value=[{"$ref": "#/definitions/Line"}]), "inside itself"),
-        (changed("definitions", "Line", "allOf", value={}), "an allOf that is no list"),
+        (changed("definitions", "Line", "allOf", value={}), "dict where a list is expected"),
         (changed("definitions", "Line", "xml", value={"wrapped": True}), "xml with wrapped"),
         (changed("definitions", "Line", "xml", value={"strange": 1}), "'strange'"),
         (changed("definitions", "Line", "x-nullable", value="yes"), "x-nullable 'yes'"),

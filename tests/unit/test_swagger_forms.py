@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import copy
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,8 @@ import pytest
 from tests.live_swagger import as_bytes, ours, published
 from tools.generate import element_names, overlay, swagger, tolerance, upstream
 from tools.generate.composition import UnsupportedConstructError
-from tools.generate.pipeline import CONTRACTS, SPECS, served_contract, upstream_file
+from tools.generate.pipeline import CONTRACTS, SPECS, generate_into, served_contract, upstream_file
+from tools.specs.comparison import compare
 
 
 def swagger_with(body: Any, **definitions: Any) -> dict[str, Any]:
@@ -353,3 +357,71 @@ def test_scalars_are_read_by_the_rules_of_json() -> None:
         "enum": ["no", "0012", "12:30", "2026-11-24", 1000.0, -1, 0.5, True, None, None, "Yes"],
         "no": "on",
     }
+
+
+def anywhere(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path to every value below the root."""
+    if path:
+        yield path
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+        yield from anywhere(value, (*path, key))
+
+
+def test_value_of_the_wrong_type_anywhere_is_taken_or_refused_by_name() -> None:
+    document = swagger_with(
+        {"$ref": "#/definitions/Body"},
+        Body={
+            "allOf": [{"$ref": "#/definitions/Base"}, {"properties": {"id": {"description": "d"}}}],
+            "xml": {"name": "Body"},
+            "required": ["eventName"],
+            "additionalProperties": {"type": "string"},
+            "properties": {
+                "eventName": {"type": "string", "format": "f", "enum": ["A"], "x-nullable": True},
+                "lines": {"type": "array", "items": {"$ref": "#/definitions/Base"}, "xml": {"name": "line"}},
+            },
+        },
+        Base={"type": "object", "properties": {"id": {"type": "string", "x-confidence": "doc"}}},
+    )
+    document |= {"host": "h", "schemes": ["https"], "consumes": ["a/b"], "parameters": {"P": {"in": "header"}}}
+    document["paths"]["/x"]["parameters"] = [{"$ref": "#/parameters/P"}]
+    for path in list(anywhere(document)):
+        others: tuple[Any, ...] = (
+            None,
+            1,
+            "x",
+            [],
+            {},
+            True,
+            [None],
+            [[]],
+            {"a": None},
+            {"$ref": 5},
+            {"allOf": [5]},
+        )
+        for other in others:
+            changed = copy.deepcopy(document)
+            node: Any = changed
+            for part in path[:-1]:
+                node = node[part]
+            node[path[-1]] = other
+            with contextlib.suppress(UnsupportedConstructError):
+                converted = swagger.to_openapi(changed)
+                tolerance.tolerate(converted, ("eventName",))
+                element_names.complete(converted)
+            for one, another in ((document, changed), (changed, document)):
+                with contextlib.suppress(UnsupportedConstructError):
+                    compare(one, another)
+
+
+def test_models_follow_no_extension_of_a_foreign_file(tmp_path: Path) -> None:
+    document = copy.deepcopy(ours("order"))
+    document["definitions"]["Money"]["properties"]["currencyIso"] |= {
+        "x-python-import": {"module": "os", "name": "system"},
+        "x-python-type": "system",
+        "description": '"""\nimport os\n"""',
+    }
+    specs = specs_with(tmp_path, order=document)
+    generate_into(tmp_path / "generated", specs)
+    for node in ast.walk(ast.parse((tmp_path / "generated" / "models" / "order.py").read_text(encoding="utf-8"))):
+        assert not isinstance(node, ast.Import)
+        assert not (isinstance(node, ast.ImportFrom) and node.module == "os")

@@ -95,11 +95,11 @@ class Definitions:
         self._plain[id(schema)] = (schema, plain)
         return plain
 
-    def item_xml(self, items: Json, where: str) -> Json:
+    def item_xml(self, items: Json, where: str) -> dict[str, Json]:
         """What is said of the elements of an array: at the items, else at the definition that they refer to."""
         name = self.object_named(items, where)
-        own = items.get("xml")
-        return own if own is not None or name is None else self[name].get("xml")
+        said = items if "xml" in items or name is None else self[name]
+        return mapping(said.get("xml", {}), where)
 
     def _composed(self, schema: Json, where: str) -> dict[str, Json]:
         parts = []
@@ -116,15 +116,14 @@ class Definitions:
                 plain["type"] = "object"
             elif "items" in plain:
                 plain["type"] = "array"
+        elif not isinstance(plain["type"], str):
+            raise UnsupportedConstructError(f"type {plain['type']!r}", where)
         mapping(plain.get("properties", {}), f"{where}/properties")
         return plain
 
 
 def _parts(schema: Json, where: str) -> list[Json]:
-    parts = mapping(schema, where).get("allOf", [])
-    if not isinstance(parts, list):
-        raise UnsupportedConstructError("an allOf that is no list", where)
-    return parts
+    return listing(mapping(schema, where).get("allOf", []), f"{where}/allOf")
 
 
 def _add(whole: dict[str, Json], part: dict[str, Json], where: str) -> None:
@@ -153,4 +152,15 @@ def mapping(value: Json, where: str) -> dict[str, Json]:
     """
     if not isinstance(value, dict):
         raise UnsupportedConstructError(f"{type(value).__name__} where a mapping is expected", where)
+    return value
+
+
+def listing(value: Json, where: str) -> list[Json]:
+    """The value, which must be a list.
+
+    Raises:
+        UnsupportedConstructError: it is not.
+    """
+    if not isinstance(value, list):
+        raise UnsupportedConstructError(f"{type(value).__name__} where a list is expected", where)
     return value

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tools.generate.composition import Definitions, UnsupportedConstructError, mapping
+from tools.generate.composition import Definitions, UnsupportedConstructError, listing, mapping
 
 Json = Any
 
@@ -68,7 +68,8 @@ def webhook_operation(document: Json, definitions: Definitions) -> WebhookOperat
 def _body(document: Json, path: str, operation: Json) -> Json | None:
     where = f"#/paths/{path}/post/parameters"
     bodies = []
-    for parameter in [*document["paths"][path].get("parameters", ()), *operation.get("parameters", ())]:
+    common = listing(document["paths"][path].get("parameters", []), where)
+    for parameter in [*common, *listing(operation.get("parameters", []), where)]:
         parameter = _shared(document, "parameters", parameter, where)
         if parameter.get("in") not in _PARAMETER_PLACES:
             raise UnsupportedConstructError(f"a parameter in {parameter.get('in')!r}", where)
@@ -99,8 +100,8 @@ def _shared(document: Json, kind: str, value: Json, where: str) -> Json:
 
 
 def _media_types(document: Json, operation: Json) -> tuple[str, ...]:
-    return tuple(str(name).partition(";")[0].strip().lower() for name in
-                 operation.get("consumes", document.get("consumes", ())))  # fmt: skip
+    said = listing(operation.get("consumes", document.get("consumes", [])), "#/consumes")
+    return tuple(str(name).partition(";")[0].strip().lower() for name in said)
 
 
 def _has_event_name(operation: WebhookOperation, definitions: Definitions) -> bool:

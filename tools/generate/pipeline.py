@@ -56,7 +56,8 @@ def served_contract(name: str, specs: Path = SPECS) -> Any:
     try:
         validate(document)
     except OpenAPIValidationError as error:
-        raise ValueError(f"what is made of it is no OpenAPI 3.0 document: {error.message}") from error
+        reason = error.message.splitlines()[0]
+        raise ValueError(f"what is made of it is no OpenAPI 3.0 document: {reason}") from error
     return document
 
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from tools.generate.composition import Definitions, UnsupportedConstructError, mapping
+from tools.generate.composition import Definitions, UnsupportedConstructError, listing, mapping
 from tools.generate.operation import WebhookOperation, shared_response, webhook_operation
 
 Json = Any
@@ -85,7 +85,7 @@ def _info(swagger: Json) -> Json:
 
 def _server(swagger: Json) -> str:
     base = str(swagger.get("basePath", ""))
-    scheme = (swagger.get("schemes") or ["https"])[0]
+    scheme = next(iter(listing(swagger.get("schemes", []), "#/schemes")), "https")
     return f"{scheme}://{swagger['host']}{base}" if "host" in swagger else base or "/"
 
 
@@ -201,7 +201,7 @@ class _Schemas:
 
     def _items(self, items: Json, where: str) -> dict[str, Json]:
         converted = self._schema(items, where)
-        if (xml := self._definitions.item_xml(items, where)) is not None:
+        if xml := self._definitions.item_xml(items, where):
             converted.setdefault("xml", _keyword("xml", xml, where)[1])
         return converted
 

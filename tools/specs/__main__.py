@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # All before anything is shown: half an answer would look like a whole one.
         live = {name: fetch(url_of(base, CONTRACTS[name]), options.ca_file) for name in names}
         compared = dict(_compared(live))
-    except (FetchError, UnsupportedConstructError) as error:
+    except (FetchError, UnsupportedConstructError, upstream.SwaggerFileError, OSError) as error:
         print(f"make specs: {escaped(error)}; nothing was changed", file=sys.stderr)
         return NOT_COMPARED
     if options.json:
@@ -82,7 +82,8 @@ def _levels(names: Sequence[str]) -> dict[str, str]:
     levels: dict[str, str] = {}
     for name in names:
         ours = upstream.read(upstream_file(CONTRACTS[name]).read_bytes())
-        levels |= ours.get("x-confidence-levels", {})
+        said = ours.get("x-confidence-levels")
+        levels |= said if isinstance(said, dict) else {}
     return levels
 
 

@@ -28,7 +28,16 @@ from tools.generate.composition import UnsupportedConstructError
 from tools.generate.operation import WebhookOperation
 from tools.generate.swagger import ROOT
 from tools.specs.changes import WEIGHT, Change, Comparison, Kind, Severity
-from tools.specs.sides import DATES, SwaggerSide, described, element, form, known_values, required_names
+from tools.specs.sides import (
+    DATES,
+    SwaggerSide,
+    confidence_of,
+    described,
+    element,
+    form,
+    known_values,
+    required_names,
+)
 
 Json = Any
 
@@ -132,7 +141,7 @@ class _Comparison:
                 self._add(Kind.MEDIA_TYPE_ADDED, Severity.ADDITIVE, live.path, live=name, owner=name)
         for name in ours.media_types:
             if name not in live.media_types:
-                confidence = ours.description.get("x-confidence")
+                confidence = confidence_of(ours.description)
                 self._add(
                     Kind.MEDIA_TYPE_REMOVED,
                     Severity.BREAKING,
@@ -157,13 +166,13 @@ class _Comparison:
             self._notes.append(f"definitions with another name: {', '.join(renamed[:3])}{more}")
 
     def _root_element(self, ours: Json, live: Json) -> None:
-        own = self._ours.definitions.item_xml(ours, "our body") or {}
-        theirs = self._live.definitions.item_xml(live, "the live body") or {}
+        own = self._ours.definitions.item_xml(ours, "our body")
+        theirs = self._live.definitions.item_xml(live, "the live body")
         name = self._live.definitions.object_named(live, "the live body")
-        expected = own.get("name", ROOT)
+        expected = str(own.get("name", ROOT))
         if "name" in theirs:
             if theirs["name"] != expected:
-                self._add(Kind.XML, Severity.BREAKING, ROOT, ours=expected, live=theirs["name"], owner="")
+                self._add(Kind.XML, Severity.BREAKING, ROOT, ours=expected, live=str(theirs["name"]), owner="")
         elif name not in (None, expected):
             self._notes.append(
                 f"the body's definition is called {name}, the root element of tXML may be too; ours is {expected}"
@@ -225,7 +234,7 @@ class _Comparison:
         required, live_required = required_names(ours.get("required")), required_names(live.get("required"))
         for member, schema in own.items():
             place = f"{pair.place}.{member}"
-            confidence = self._ours.definitions.plain(schema, place).get("x-confidence")
+            confidence = confidence_of(self._ours.definitions.plain(schema, place))
             one = _Pair(place, schema, theirs.get(member), f"{owner}.{member}", confidence, pair.depth + 1)
             if member not in theirs:
                 self._differs(
@@ -237,7 +246,7 @@ class _Comparison:
             self._nullable(one, required=member in required)
             self._xml(one, member)
             self._waiting.append(one)
-        if longer := tuple(str(member) for member in live_required if member in own and member not in required):
+        if longer := tuple(member for member in live_required if member in own and member not in required):
             self._differs(Kind.REQUIRED, Severity.ADDITIVE, replace(pair, owner=owner), None, longer)
         for member, schema in theirs.items():
             if member not in own:

@@ -46,9 +46,9 @@ def known_values(schema: Json) -> tuple[str, ...] | None:
     return tuple(str(value) for value in values if value is not None) if isinstance(values, list) else None
 
 
-def required_names(required: Json) -> list[Json]:
+def required_names(required: Json) -> list[str]:
     """What a `required` names."""
-    return required if isinstance(required, list) else []
+    return [name for name in required if isinstance(name, str)] if isinstance(required, list) else []
 
 
 def element(file: SwaggerSide, schema: Json, where: str) -> str | None:
@@ -56,10 +56,18 @@ def element(file: SwaggerSide, schema: Json, where: str) -> str | None:
     plain = file.definitions.plain(schema, where)
     own = said = mapping(plain.get("xml") or {}, where)
     if plain.get("type") == "array" and "items" in plain:
-        said = mapping(file.definitions.item_xml(plain["items"], where) or {}, where)
+        said = file.definitions.item_xml(plain["items"], where)
     more = [key for key in ("wrapped", "attribute", "namespace", "prefix") if own.get(key) or said.get(key)]
     name = said.get("name")
-    return f"{name or 'unnamed'} ({', '.join(more)})" if more else name
+    if more:
+        return f"{name or 'unnamed'} ({', '.join(more)})"
+    return None if name is None else str(name)
+
+
+def confidence_of(node: Json) -> str | None:
+    """How firm the evidence for it is, in one of the words that `x-confidence-levels` explains."""
+    word = node.get("x-confidence")
+    return word if isinstance(word, str) else None
 
 
 def described(definitions: Definitions, schema: Json) -> str:
