@@ -149,6 +149,8 @@ class LiveServer:
     base: str = ""
     answers: dict[str, tuple[int, dict[str, str], bytes]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    hung_up_on: list[str] = field(default_factory=list)
+    """Answers that the client did not read to the end."""
 
     def publish(self, contract: str, content: bytes | Json, prefix: str = "") -> None:
         """Serve the file of `order` or `shipment` as Tradecloud does."""
@@ -174,12 +176,16 @@ def live_server() -> Iterator[LiveServer]:
             for name, value in headers.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(body)
+            try:
+                self.wfile.write(body)
+            except ConnectionError:
+                live.hung_up_on.append(self.path)
 
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = False  # closing the server waits for the last answer
     live.base = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()

@@ -209,6 +209,14 @@ def test_second_file_that_cannot_be_had_leaves_the_first_in_place(
     assert_refused(result, 5, "/v2/shipment-webhook-connector/specs.yaml", reason)
     assert vendored(checkout) == before
     assert result.stdout == ""
+    assert len(live.asked) <= 7  # one file, and five redirects of the other
+
+
+def test_file_without_end_is_not_read_to_the_end() -> None:
+    with live_server() as live:
+        live.publish("order", b"#" * 200_000_000)
+        assert_refused(specs(live, "--only", "order"), 5, "longer than 8388608 bytes")
+    assert live.hung_up_on == ["/v2/order-webhook-connector/specs.yaml"]
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def _references(node: Json) -> list[str]:
 
 def _choose_types(schema: Json) -> None:
     schema.pop("xml", None)
-    # The generator of the models follows extensions such as `x-python-import`, and this file may be a foreign one.
+    # The generator of the models follows extensions such as `x-python-type`, and this file may be a foreign one.
     for extension in [key for key in schema if key.startswith("x-")]:
         del schema[extension]
     if (name := schema.pop("format", None)) in _TYPES:

@@ -99,5 +99,5 @@ def _reason(error: Exception) -> str:
         if not isinstance(cause, BaseException):
             break
         inner = cause
-    text = re.sub(r"^.*object at 0x[0-9a-f]+[^:]*: ", "", str(inner))
+    text = re.sub(r"^(.*object at 0x[0-9a-f]+[^:]*|HTTPS?Connection(Pool)?\([^)]*\)): ", "", str(inner))
     return " ".join(text.split())
