@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from service.console.text import escaped
 from tools.generate import upstream
 from tools.generate.composition import UnsupportedConstructError
-from tools.generate.pipeline import CONTRACTS, upstream_file
+from tools.generate.pipeline import CONTRACTS, INDISPENSABLE, upstream_file
 from tools.specs.changes import Comparison, Severity
 from tools.specs.comparison import compare
 from tools.specs.live import ACCEPTANCE, PRODUCTION, FetchError, LiveFile, fetch, url_of
@@ -73,7 +73,7 @@ def _compared(live: dict[str, LiveFile]) -> Iterator[tuple[str, tuple[LiveFile, 
     for name, file in live.items():
         ours = upstream.read(upstream_file(CONTRACTS[name]).read_bytes())
         try:
-            yield name, (file, compare(ours, file.document))
+            yield name, (file, compare(ours, file.document, INDISPENSABLE[CONTRACTS[name]]))
         except UnsupportedConstructError as error:
             raise FetchError(f"{file.url}: {error}") from error
 

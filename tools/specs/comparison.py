@@ -10,7 +10,7 @@ another form.
 - another JSON type, or an integer that may now be any number;
 - another form of date or time: the models give such a text another type;
 - another element name or form in tXML;
-- a member that we require may be left out or null.
+- a member that the service requires may be left out or null.
 
 *Additive* is what the receiver takes as it is: more members, values, events, media types and operations; also what
 is stricter for the sender (a closed list of values, a longer `required`, no null), because our tolerance rules take
@@ -21,6 +21,7 @@ contradicts nothing. Limits, descriptions, examples and answers are not compared
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -45,13 +46,14 @@ Json = Any
 _MAX_DEPTH = 100
 
 
-def compare(ours: Json, live: Json) -> Comparison:
-    """The differences between two Swagger 2.0 documents.
+def compare(ours: Json, live: Json, indispensable: Sequence[str]) -> Comparison:
+    """The differences between two Swagger 2.0 documents. `indispensable` are the members of the body that the
+    service requires; what else our file requires, it does not.
 
     Raises:
         UnsupportedConstructError: the body of one of them cannot be followed.
     """
-    return _Comparison(SwaggerSide(ours), SwaggerSide(live)).result()
+    return _Comparison(SwaggerSide(ours), SwaggerSide(live), indispensable).result()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +70,10 @@ class _Pair:
 
 
 class _Comparison:
-    def __init__(self, ours: SwaggerSide, live: SwaggerSide) -> None:
+    def __init__(self, ours: SwaggerSide, live: SwaggerSide, indispensable: Sequence[str]) -> None:
         self._ours = ours
         self._live = live
+        self._indispensable = {f"{ROOT}.{member}" for member in indispensable}
         self._found: dict[tuple[object, ...], Change] = {}
         self._names: dict[str, str] = {}
         self._notes: list[str] = []
@@ -242,8 +245,9 @@ class _Comparison:
                 )
                 continue
             if member in required and member not in live_required:
-                self._differs(Kind.NO_LONGER_REQUIRED, Severity.BREAKING, one)
-            self._nullable(one, required=member in required)
+                severity = Severity.BREAKING if place in self._indispensable else Severity.ADDITIVE
+                self._differs(Kind.NO_LONGER_REQUIRED, severity, one)
+            self._nullable(one)
             self._xml(one, member)
             self._waiting.append(one)
         if longer := tuple(member for member in live_required if member in own and member not in required):
@@ -255,7 +259,7 @@ class _Comparison:
                     Kind.MEMBER_ADDED, Severity.ADDITIVE, one, None, described(self._live.definitions, schema)
                 )
 
-    def _nullable(self, pair: _Pair, *, required: bool) -> None:
+    def _nullable(self, pair: _Pair) -> None:
         if not (self._ours.speaks_of_null and self._live.speaks_of_null):
             return
         states = [
@@ -263,7 +267,7 @@ class _Comparison:
             for file, schema in ((self._ours, pair.ours), (self._live, pair.live))
         ]
         if states[0] != states[1]:
-            severity = Severity.BREAKING if required and states[1] else Severity.ADDITIVE
+            severity = Severity.BREAKING if states[1] and pair.place in self._indispensable else Severity.ADDITIVE
             self._differs(Kind.NULLABLE, severity, pair, *("nullable" if state else "not null" for state in states))
 
     def _xml(self, pair: _Pair, member: str) -> None:
@@ -299,6 +303,4 @@ class _Comparison:
         ours: str | tuple[str, ...] | None = None,
         live: str | tuple[str, ...] | None = None,
     ) -> None:
-        self._add(
-            kind, severity, pair.place, ours=ours, live=live, owner=pair.owner, confidence=pair.confidence
-        )  # fmt: skip
+        self._add(kind, severity, pair.place, ours=ours, live=live, owner=pair.owner, confidence=pair.confidence)
