@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: serve install test check generate bench lock clean help
+.PHONY: serve install test check generate specs bench lock clean help
 
 serve: $(VENV)/.runtime     ## start the service for a first try: https://localhost:8443
 	$(BIN)/webhooks serve --dev
@@ -22,6 +22,9 @@ check: $(VENV)/.development ## format, lint, types, import contracts, generated 
 
 generate: $(VENV)/.development ## write generated/ anew from specs/
 	$(BIN)/python -m tools.generate
+
+specs: $(VENV)/.development ## what differs in Tradecloud's live contracts; options: make specs ARGS="--help"
+	$(BIN)/python -m tools.specs $(ARGS)
 
 bench: $(VENV)/.development ## accepted events per second, beside stock connexion
 	$(BIN)/python -m bench

@@ -10,7 +10,9 @@ import pytest
 import yaml
 
 from tools.generate import overlay, swagger, tolerance
-from tools.generate.__main__ import CONTRACTS, ROOT, generate_into, served_contract, stale_files
+from tools.generate.__main__ import stale_files
+from tools.generate.composition import UnsupportedConstructError
+from tools.generate.pipeline import CONTRACTS, ROOT, generate_into, served_contract
 
 SWAGGER: dict[str, Any] = {
     "swagger": "2.0",
@@ -59,6 +61,12 @@ def changed(*path: str | int, value: Any) -> dict[str, Any]:
     return document
 
 
+def other_webhook() -> dict[str, Any]:
+    """A second operation with a body of its own that could be an event."""
+    schema = {"properties": {"eventName": {"type": "string"}, "other": {"type": "string"}}}
+    return {"post": {"parameters": [{"name": "body", "in": "body", "schema": schema}]}}
+
+
 def test_generation_is_the_same_to_the_byte_each_time(tmp_path: Path) -> None:
     generate_into(tmp_path / "one")
     generate_into(tmp_path / "two")
@@ -79,28 +87,41 @@ def test_stale_and_foreign_files_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("document", "named"),
     [
-        (changed("securityDefinitions", value={}), "'securityDefinitions' at #"),
-        (changed("paths", "/x", "get", value={}), "'get' at #/paths//x"),
-        (changed("paths", "/x", "post", "deprecated", value=True), "'deprecated'"),
+        (changed("components", value={}), "'components' at #"),
+        (changed("paths", "/x", "trace", value={}), "'trace' at #/paths//x"),
+        (changed("paths", "/x", "post", "callbacks", value={}), "'callbacks' at #/paths//x/post"),
         (changed("definitions", "Line", "oneOf", value=[]), "'oneOf' at #/definitions/Line"),
-        (changed("definitions", "Line", "additionalProperties", value=False), "additionalProperties"),
-        (changed("definitions", "Line", "type", value="file"), "type 'file'"),
-        (changed("definitions", "Line", "allOf", value=[{}, {}]), "allOf"),
+        (changed("definitions", "Line", "additionalProperties", value="no"), "additionalProperties 'no'"),
+        (changed("definitions", "Line", "properties", "quantity", "type", value="file"), "type 'file'"),
+        (changed("definitions", "Line", "properties", "quantity", "type", value=["null"]), "type ['null']"),
+        (changed("definitions", "Line", "properties", "quantity", value=None), "NoneType where a mapping"),
+        (changed("definitions", "Line", "allOf", value=[{"type": "string"}]), "of the types string and object"),
+        (changed("definitions", "Line", "allOf", value=[{"$ref": "#/definitions/Line"}]), "inside itself"),
+        (changed("definitions", "Line", "allOf", value={}), "dict where a list is expected"),
+        (changed("definitions", "Line", "xml", value={"wrapped": True}), "xml with wrapped"),
+        (changed("definitions", "Line", "xml", value={"strange": 1}), "'strange'"),
+        (changed("definitions", "Line", "x-nullable", value="yes"), "x-nullable 'yes'"),
+        (changed("definitions", "Body", "type", value="array"), "a body that is no object"),
         (changed("definitions", "Body", "properties", "line", value={"$ref": "other.yaml"}), "'other.yaml'"),
-        (changed("paths", "/x", "post", "parameters", 0, "in", value="query"), "not the one body"),
+        (changed("definitions", "Body", "properties", "line", value={"$ref": "#/definitions/No"}), "/No' at"),
+        (changed("paths", "/x", "post", "parameters", 0, "in", value="query"), "no POST with a body at #/paths"),
+        (changed("paths", "/x", "post", "parameters", 0, "in", value="formData"), "a form at"),
+        (changed("paths", "/x", "post", "parameters", 0, "in", value="cookie"), "a parameter in 'cookie'"),
+        (changed("paths", "/x", "post", "parameters", 0, value={"$ref": "#/parameters/no"}), "'#/parameters/no'"),
+        (changed("paths", "/y", value=other_webhook()), "more than one webhook (/x, /y)"),
         (changed("swagger", value="1.2"), "version '1.2'"),
     ],
 )  # fmt: skip
 def test_construct_that_is_not_supported_is_refused_by_name(document: dict[str, Any], named: str) -> None:
-    with pytest.raises(swagger.UnsupportedConstructError) as caught:
+    with pytest.raises(UnsupportedConstructError) as caught:
         swagger.to_openapi(document)
     assert named in str(caught.value)
 
 
 def test_tolerance_leaves_nothing_that_could_refuse_an_event_of_tomorrow() -> None:
     document = swagger.to_openapi(SWAGGER)
-    tolerance.tolerate(document)
-    body = document["components"]["schemas"]["Body"]["properties"]
+    tolerance.tolerate(document, ["eventName"])
+    body = document["components"]["schemas"]["WebhookBody"]["properties"]
     assert body["eventName"] == {"type": "string", "x-known-values": ["A"]}
     assert body["lines"]["x-documented-limit"] == 500
     assert body["lines"]["nullable"] is True
@@ -129,6 +150,8 @@ def test_served_contract_is_as_tolerant_as_the_platforms_promise_demands(name: s
 @pytest.mark.parametrize("name", CONTRACTS.values())
 def test_upstream_says_of_every_field_where_it_comes_from(name: str) -> None:
     upstream = yaml.safe_load((ROOT / "specs" / "upstream" / f"{name}-connector.yaml").read_text("utf-8"))
+    if "reconstruction" not in upstream["info"]["title"]:
+        return  # the vendor's own file, by `make specs ARGS=--replace`
     for schema_name, schema in upstream["definitions"].items():
         for member, described in schema.get("properties", {}).items():
             assert described["description"], f"{schema_name}.{member}"

@@ -36,7 +36,7 @@ ANSWERS: dict[Problem | None, Answer] = {
 
 def rows() -> dict[str, str]:
     """Slug to answer cell of the README's table."""
-    table = README.read_text(encoding="utf-8").partition("## The answers")[2]
+    table = README.read_text(encoding="utf-8").partition("## The answers")[2].partition("\n## ")[0]
     found = re.findall(r"^\| `([a-z-]+)`(?::[^|]*)? \| ([^|]*) \|", table, re.MULTILINE)
     return dict(found)
 

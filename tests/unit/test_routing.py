@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from service import app
 from service.contract import Contract, health_contract, webhook_contracts
 from service.routing import ContractMismatchError, assemble
-from tools.generate.__main__ import ROOT
+from tools.generate.pipeline import ROOT
 
 
 async def answer(_scope: Scope, _receive: Receive, _send: Send) -> None: ...

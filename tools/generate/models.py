@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from datamodel_code_generator import generate
+from datamodel_code_generator import Error, generate
 from datamodel_code_generator.enums import DataModelType, InputFileType
 from datamodel_code_generator.format import Formatter, PythonVersion
 
@@ -29,6 +29,9 @@ def write_models(document: Json, target: Path, header: str) -> None:
 
     Members are in snake case with the wire's name as alias; unknown members are kept; values of open lists are
     plain text; quantities and prices are exact decimals.
+
+    Raises:
+        ValueError: the generator of the models cannot work with the document.
     """
     schemas = copy.deepcopy(document["components"]["schemas"])
     _only_reachable_from(schemas, "WebhookBody")
@@ -41,22 +44,25 @@ def write_models(document: Json, target: Path, header: str) -> None:
         "paths": {},
         "components": {"schemas": schemas},
     }
-    generate(
-        yaml.safe_dump(reduced, allow_unicode=True, sort_keys=False),
-        input_file_type=InputFileType.OpenAPI,
-        output=target,
-        output_model_type=DataModelType.PydanticV2BaseModel,
-        target_python_version=PythonVersion.PY_311,
-        base_class="generated.models.wire_types.WireModel",
-        snake_case_field=True,
-        use_annotated=True,
-        field_constraints=True,
-        use_schema_description=True,
-        use_field_description=True,
-        disable_timestamp=True,
-        custom_file_header=header,
-        formatters=[Formatter.RUFF_CHECK, Formatter.RUFF_FORMAT],
-    )
+    try:
+        generate(
+            yaml.safe_dump(reduced, allow_unicode=True, sort_keys=False),
+            input_file_type=InputFileType.OpenAPI,
+            output=target,
+            output_model_type=DataModelType.PydanticV2BaseModel,
+            target_python_version=PythonVersion.PY_311,
+            base_class="generated.models.wire_types.WireModel",
+            snake_case_field=True,
+            use_annotated=True,
+            field_constraints=True,
+            use_schema_description=True,
+            use_field_description=True,
+            disable_timestamp=True,
+            custom_file_header=header,
+            formatters=[Formatter.RUFF_CHECK, Formatter.RUFF_FORMAT],
+        )
+    except Error as error:
+        raise ValueError(f"no models can be made of it: {str(error).splitlines()[0]}") from error
 
 
 def _only_reachable_from(schemas: Json, root: str) -> None:
@@ -82,6 +88,9 @@ def _references(node: Json) -> list[str]:
 
 def _choose_types(schema: Json) -> None:
     schema.pop("xml", None)
+    # The generator of the models follows extensions such as `x-python-type`, and this file may be a foreign one.
+    for extension in [key for key in schema if key.startswith("x-")]:
+        del schema[extension]
     if (name := schema.pop("format", None)) in _TYPES:
         schema["customTypePath"] = _TYPES[name]
     for member in schema.get("properties", {}).values():

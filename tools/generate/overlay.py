@@ -21,13 +21,16 @@ def apply(document: Json, overlay: Json, examples: Path) -> Json:
     """The contract with every action of the overlay applied.
 
     An action whose target is not in the contract is an error, not a silent nothing: it would leave out what the
-    service promises. An example that says `x-body-file: NAME` gets the body of that file in `examples` as value.
+    service promises. Unless it says `x-optional: true`, as one that refines what need not be there.
+    An example that says `x-body-file: NAME` gets the body of that file in `examples` as value.
 
     Raises:
         OverlayError: for an action without a target in the document, or an example body that is not there.
     """
     for number, action in enumerate(overlay["actions"], 1):
         if not parse(action["target"]).find(document):
+            if action.get("x-optional"):
+                continue
             raise OverlayError(f"action {number}: nothing in the contract matches {action['target']}")
         document = apply_overlay(document, {"actions": [action]})
     _fill_in_bodies(document, examples)
