@@ -61,7 +61,7 @@ def read(body: bytes, mapping: Mapping, charset: str | None = None) -> ParsedBod
     if b"xmlns" in text:
         _use_plain_names(root)
     if root.tag not in mapping.roots:
-        raise _refused(f"line {root.sourceline}: the root element is {_shown(root.tag)}, not {mapping.root}")
+        raise _refused(f"{_at(root)}: the root element is not {mapping.root}")
     document = _Conversion(attributes=_has_attributes(root)).document(root, mapping)
     return ParsedBody(document, tags, remarks=remarks)
 

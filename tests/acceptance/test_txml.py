@@ -102,7 +102,7 @@ def test_utf_8_under_a_wrong_label_is_accepted_and_counted(service: RunningServi
     ("body", "pointer", "reason"),
     [
         (b"<WebhookBody><eventName>A</WebhookBody>", "", "line 1, column 40, in /WebhookBody/eventName: "),
-        (b"<Envelope/>", "", "line 1: the root element is Envelope, not WebhookBody"),
+        (b"<Envelope/>", "", "line 1, /Envelope: the root element is not WebhookBody"),
         (b'<!DOCTYPE x [<!ENTITY e "x">]><WebhookBody/>', "", "line 1: a document type (DOCTYPE) is not taken"),
         (b'{"eventName": "OrderIssuedByBuyer"}', "", "line 1, column 1: "),
         (b"<WebhookBody><orderEvent/></WebhookBody>", "", "the member 'eventName' is missing"),

@@ -231,7 +231,7 @@ class TestRefused:
         assert found.count("line") == 1 or "line" in expected
 
     def test_other_root_is_refused_by_name(self) -> None:
-        assert reason("\n<Envelope/>") == "line 2: the root element is Envelope, not WebhookBody"
+        assert reason("\n<Envelope/>") == "line 2, /Envelope: the root element is not WebhookBody"
 
     def test_single_member_twice_is_refused_with_its_place(self) -> None:
         found = reason("<WebhookBody><eventName>A</eventName>\n<eventName>B</eventName></WebhookBody>")
