@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -11,10 +12,14 @@ from handlers.interface import KeysUnavailableError, NotAllowedError, NotAuthent
 from service import problems
 from service.body import SenderGoneError
 from service.inbox.interface import InboxUnavailableError
+from service.log import quoted
 from service.maintenance import Maintenance
 from service.problems import Answer, UnavailableError
 
 log = logging.getLogger(__name__)
+
+#: Seconds between two lines about deliveries to addresses that are none.
+TELL_OF_STRAY_EVERY = 5.0
 
 
 class Answering:
@@ -24,6 +29,7 @@ class Answering:
         self._app = app
         self._maintenance = maintenance
         self._retry_after = retry_after
+        self._told_of_stray_at = float("-inf")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -46,7 +52,17 @@ class Answering:
         except Exception as error:
             if started:
                 raise
-            await self._answer(error).send(send)
+            answer = self._answer(error)
+            if answer.status in (404, 405) and scope["method"] in ("POST", "PUT"):
+                self._tell_of_stray(scope, answer.status)
+            await answer.send(send)
+
+    def _tell_of_stray(self, scope: Scope, status: int) -> None:
+        """Somebody tried to deliver to an address that is none. A mistake in the portal's settings loses every
+        event, and this line is its only trace. Seldom, for strangers knock at many doors."""
+        if (now := time.monotonic()) - self._told_of_stray_at >= TELL_OF_STRAY_EVERY:
+            self._told_of_stray_at = now
+            log.warning("action=no_such_address status=%d path=%s", status, quoted(scope["path"]))
 
     def _answer(self, error: Exception) -> Answer:
         match error:

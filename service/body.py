@@ -67,7 +67,7 @@ class Label:
         if not self.content_type:
             raise _unsupported(f"no Content-Type at all; send {media_types[0]}")
         if self.content_type_count > 1:
-            raise _unsupported(f"two Content-Types; send {media_types[0]} once")
+            raise _unsupported(f"a request with two Content-Types ({self.content_type[:80]!r}); send one")
         if len(self.content_type) > MAX_CONTENT_TYPE:
             raise _unsupported(f"a Content-Type of {len(self.content_type)} characters")
         message = email.message.Message()

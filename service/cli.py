@@ -26,7 +26,14 @@ from service.inbox.reader import EventFilter, InboxReader, NoSuchEventError
 from service.learnt import PresentContracts
 from service.logins import UNKNOWN
 from service.maintenance import Maintenance
-from service.settings import Settings, SettingsError, effective, load, require_serving
+from service.settings import (
+    DEVELOPMENT_FILE,
+    Settings,
+    SettingsError,
+    effective,
+    load,
+    require_serving,
+)
 
 app = typer.Typer(
     name="webhooks",
@@ -94,12 +101,15 @@ def show_config(config: ConfigOption = None) -> None:
     try:
         settings = _settings(config)
         typer.echo(f"# from {settings.source or 'defaults and environment; no settings file'}")
+        if settings.source is not None and settings.source == DEVELOPMENT_FILE.absolute():
+            typer.echo("# the settings of the first try (make serve): there is no webhooks.toml in this folder")
         for key, value in effective(settings):
             typer.echo(f"{key} = {value}")
         require_serving(settings)
         _require_usable_keys(settings)
         if not settings.server.behind_proxy:
-            typer.echo(f"# certificate for {_usable_certificate(settings)}")
+            for line in _usable_certificate(settings):
+                typer.echo(f"# {line}")
     except SettingsError as error:
         lines = str(error).splitlines()
         kept = "; a running service keeps the old one in force"
@@ -109,10 +119,18 @@ def show_config(config: ConfigOption = None) -> None:
 @app.command()
 def maintenance(switch: Switch, config: ConfigOption = None) -> None:
     """While it is on, every delivery is answered 503: Tradecloud waits and sends it again."""
-    marker = Maintenance(_settings(config).inbox.path.parent)
+    settings = _settings(config)
+    inbox = settings.inbox.path
+    if settings.source is None and not inbox.exists():
+        # Switching something that nobody uses would look like success.
+        raise StartError(
+            f"no webhooks.toml in {Path.cwd()} and no inbox at {inbox}; "
+            "change to the folder of webhooks.toml, or name the file with --config"
+        )
+    marker = Maintenance(inbox.parent)
     if switch is not Switch.STATUS:
         marker.switch(on=switch is Switch.ON)
-    typer.echo(f"maintenance is {'on: every POST is answered 503' if marker.on else 'off'}")
+    typer.echo(f"{inbox}: maintenance is {'on, every POST is answered 503' if marker.on else 'off'}")
 
 
 @app.command()
@@ -242,7 +260,8 @@ def _require_usable_keys(settings: Settings) -> None:
         raise SettingsError("\n".join(problems))
 
 
-def _usable_certificate(settings: Settings) -> str:
+def _usable_certificate(settings: Settings) -> Iterator[str]:
+    """What to know about it."""
     # Imported here, because the other commands should not wait for the library.
     from service.reload import pair_in
     from service.tls import CertificateError
@@ -256,7 +275,9 @@ def _usable_certificate(settings: Settings) -> str:
             f"server.certificate: {settings.server.certificate} {trouble}, so Tradecloud does not accept it; "
             "put a valid one there"
         )
-    return f"{', '.join(pair.names)}; valid until {pair.valid_until:%Y-%m-%d %H:%M} UTC"
+    yield f"certificate for {', '.join(pair.names)}; valid until {pair.valid_until:%Y-%m-%d %H:%M} UTC"
+    if soon := pair.ends_soon():
+        yield f"server.certificate {soon}"
 
 
 def _moment(option: str, text: str | None) -> datetime | None:

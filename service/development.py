@@ -93,6 +93,8 @@ def curl_lines(development: Development, port: int, examples: Mapping[str, Path]
                 "curl",
                 "-K",
                 _shown(development.curl_conf),
+                "-H",
+                "Content-Type: application/json",
                 "--data-binary",
                 f"@{_shown(example)}",
                 f"https://localhost:{port}/webhooks/tradecloud/{endpoint}",
@@ -154,7 +156,6 @@ def _curl_conf(ca: Path, password: str) -> str:
 # For `curl -K`; written at each start of development mode.
 cacert = {_curl_quoted(str(ca))}
 user = {_curl_quoted(f"{_USERNAME}:{password}")}
-header = "Content-Type: application/json"
 # A proxy of the company cannot reach this machine's own port.
 noproxy = "localhost"
 silent

@@ -29,6 +29,7 @@ class LoginCounter:
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
         self._counts: dict[tuple[str, Endpoint], tuple[int, datetime]] = {}
+        self._told: set[tuple[str, Endpoint, str]] = set()
         self._used: dict[tuple[str, Endpoint], datetime] = {}
 
     def used(self, credential: str, endpoint: Endpoint) -> None:
@@ -39,7 +40,9 @@ class LoginCounter:
         """A wrong password came for the user of this credential, an access token of this issuer that is not valid,
         or nothing that is in force at all; `reason` is for the log."""
         count, _ = self._counts.get((credential, endpoint), (0, None))
-        if count == 0:
+        if (credential, endpoint, reason) not in self._told:
+            # Each reason once between two reports: whoever mends the first wants to read the next.
+            self._told.add((credential, endpoint, reason))
             log.warning("action=login_rejected endpoint=%s credential=%s reason=%s", endpoint, credential, reason)
         self._counts[credential, endpoint] = (count + 1, datetime.now(UTC))
 
@@ -54,6 +57,7 @@ class LoginCounter:
 
     async def _report_rejected(self) -> None:
         counts, self._counts = self._counts, {}
+        self._told.clear()
         logins = tuple(RejectedLogin(*key, count, last_at) for key, (count, last_at) in counts.items())
         if not logins:
             return

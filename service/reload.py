@@ -114,6 +114,8 @@ class InForce:
         pair = self._front.pair
         if trouble := pair.trouble():
             attention.append(f"server.certificate: the one in force {trouble}; Tradecloud does not accept it")
+        elif soon := pair.ends_soon():
+            attention.append(f"server.certificate: the one in force {soon}")
         return {"attention": attention, "certificateValidUntil": f"{pair.valid_until:%Y-%m-%dT%H:%M:%SZ}"}
 
     async def watch(self) -> None:

@@ -61,7 +61,9 @@ class Senders:
             address = self._named_by_proxy(scope["headers"])
         if address is None:
             return Sender(None, None)
-        return Sender(str(address), None if address.is_loopback else _in(address, self._listed.networks))
+        own = scope.get("server")
+        local = address.is_loopback or (own is not None and address == _address(str(own[0])))
+        return Sender(str(address), None if local else _in(address, self._listed.networks))
 
     def _named_by_proxy(self, headers: Sequence[tuple[bytes, bytes]]) -> Address | None:
         """Each proxy appends its peer to X-Forwarded-For. What stands left of the first that is no proxy of ours

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from cryptography import x509
 
+#: Days before its end from which a certificate is told to end soon: time enough to get a new one.
+ENDS_SOON_DAYS = 21
+
 
 class CertificateError(ValueError):
     """Certificate or key cannot be used; the text names the file, what is wrong with it and what to do."""
@@ -34,6 +37,11 @@ class Pair:
         if self.valid_from > now:
             return f"is not valid before {self.valid_from:%Y-%m-%d %H:%M} UTC"
         return None
+
+    def ends_soon(self) -> str | None:
+        """When the certificate ends, if that is not far away, such as "ends in 5 days (2026-11-29)"."""
+        days = (self.valid_until - datetime.now(UTC)).days
+        return f"ends in {days} days ({self.valid_until.date()})" if 0 <= days < ENDS_SOON_DAYS else None
 
 
 class Front:

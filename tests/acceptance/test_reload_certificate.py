@@ -171,3 +171,12 @@ def test_links_of_kubernetes_to_a_new_folder_are_noticed(own_service: RunningSer
     renewal = Renewal(own_service)
     publish("..2", renewal.certificate, renewal.key)
     until(lambda: renewal.presented_by(own_service), own_service)
+
+
+def test_certificate_that_ends_soon_is_told_three_weeks_ahead(own_service: RunningService) -> None:
+    own_service.start()
+    renewal = Renewal(own_service, ends=datetime.now(UTC) + timedelta(days=5, hours=12))
+    renewal.both()
+    hang_up(own_service)
+    until(lambda: told(own_service, "server.certificate: the one in force ends in 5 days"), own_service)
+    assert f"# server.certificate ends in 5 days ({renewal.end})" in own_service.webhooks("config").stdout.decode()

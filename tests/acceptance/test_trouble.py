@@ -182,6 +182,22 @@ def test_sender_slow_with_its_body_is_cut_off_and_its_memory_is_given_back(
     assert len(service.events()) == 1
 
 
+def test_maintenance_of_an_inbox_that_nobody_uses_is_refused(tmp_path: Path) -> None:
+    command = [str(COMMAND), "maintenance", "on"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False, timeout=60)
+    assert result.returncode == 1
+    assert b"no webhooks.toml in " in result.stderr
+    assert result.stdout == b""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_delivery_to_an_address_that_is_none_leaves_a_trace_in_the_log(own_service: RunningService) -> None:
+    own_service.start()
+    assert own_service.post(ORDER + "/%1b", body()).status_code == 404
+    own_service.wait_for_log('action=no_such_address status=404 path="/webhooks/tradecloud/order/')
+    assert "\x1b" not in own_service.log.read_text()
+
+
 def test_maintenance_is_503_before_authentication_and_survives_a_restart(
     own_service: RunningService,
 ) -> None:

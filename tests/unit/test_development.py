@@ -193,9 +193,9 @@ def test_curl_lines_are_short_inside_the_working_directory_and_quoted(folder: Pa
     made = development.prepare(folder)
     examples = {"order": tmp_path / "my examples" / "o.json", "shipment": Path("/elsewhere/s.json")}
     assert development.curl_lines(made, 9443, examples) == [
-        "curl -K .webhooks-dev/curl.conf --data-binary '@my examples/o.json' "
+        "curl -K .webhooks-dev/curl.conf -H 'Content-Type: application/json' --data-binary '@my examples/o.json' "
         "https://localhost:9443/webhooks/tradecloud/order",
-        "curl -K .webhooks-dev/curl.conf --data-binary @/elsewhere/s.json "
+        "curl -K .webhooks-dev/curl.conf -H 'Content-Type: application/json' --data-binary @/elsewhere/s.json "
         "https://localhost:9443/webhooks/tradecloud/shipment",
     ]
 

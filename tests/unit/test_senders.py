@@ -48,6 +48,11 @@ def test_this_machine_itself_is_neither_listed_nor_not(peer: str) -> None:
     assert sender(peer).address == peer.removeprefix("::ffff:")
 
 
+def test_this_machine_by_its_address_in_the_network_is_neither_listed_nor_not() -> None:
+    scope: dict[str, Any] = {"client": ("192.0.2.7", 50_000), "server": ("192.0.2.7", 8443), "headers": []}
+    assert Senders(tradecloud_addresses()).of(scope) == Sender("192.0.2.7", None)
+
+
 def test_peer_without_an_address_is_not_known() -> None:
     assert sender(None) == Sender(None, None)
 
