@@ -159,9 +159,11 @@ def _body(response: requests.Response, seconds: float) -> bytes:
 
 def _date(response: requests.Response) -> float | None:
     """RFC 9110, section 6.6.1; what a cache on the way added to its age (RFC 9111, section 5.1) is added here."""
+    age = response.headers.get("Age", "")
     try:
-        age = float(response.headers.get("Age", "0"))
-        return parsedate_to_datetime(response.headers.get("Date", "")).timestamp() + age
+        # isdigit, because a number may also be infinite, or none at all.
+        seconds = int(age) if age.isascii() and age.isdigit() else 0
+        return parsedate_to_datetime(response.headers.get("Date", "")).timestamp() + seconds
     except (ValueError, OverflowError):
         return None
 

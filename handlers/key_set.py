@@ -110,7 +110,9 @@ def _key(entry: dict[str, object]) -> Key | None:
     if entry.get("use", "sig") != "sig" or not isinstance(operations, list) or "verify" not in operations:
         return None
     family = {"RSA": "RS256", "EC": "ES256"}.get(str(entry.get("kty")))
-    if family is None:
+    # A private key: whoever published it has to make another one. Looked for here, because the library would work
+    # for minutes, and hold up the whole process, to make sense of a long one.
+    if family is None or "d" in entry:
         return None
     try:
         public = jwt.PyJWK(entry, algorithm=family).key
@@ -121,7 +123,7 @@ def _key(entry: dict[str, object]) -> Key | None:
             pass
         case EllipticCurvePublicKey() if isinstance(public.curve, SECP256R1):
             pass
-        case _:  # also a private key: whoever published it has to make another one
+        case _:
             return None
     key_id, algorithm = entry.get("kid"), entry.get("alg")
     return Key(

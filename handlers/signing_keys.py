@@ -89,6 +89,15 @@ class SigningKeys:
         """The issuers that the metadata named last; empty if it did not, or has not been fetched yet."""
         return self._published.issuers if self._published else frozenset()
 
+    @property
+    def fresh(self) -> bool:
+        """Whether what the issuer published lately is at hand, or all that was given: what that denies is denied.
+
+        Otherwise it may be different there by now; see `Rhythm.ask_again_after`.
+        """
+        asked_ago = time.monotonic() - self._answered_for
+        return self._source.given is not None or asked_ago < self._rhythm.ask_again_after
+
     async def consult(self, question: Callable[[Published], Found | None]) -> Found | None:
         """What the question finds in the keys. If that is nothing, the issuer is asked and the question put again.
 

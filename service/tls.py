@@ -75,7 +75,7 @@ def read_pair(certificate: Path, key: Path, password: str | None) -> Pair:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=chain_pem)
         leaf = x509.load_pem_x509_certificate(chain_pem.encode())
         validity = leaf.not_valid_before_utc, leaf.not_valid_after_utc
-    except (ssl.SSLError, ValueError) as error:
+    except (ssl.SSLError, ValueError, x509.InvalidVersion) as error:
         reason = error.reason if isinstance(error, ssl.SSLError) else "not a certificate of X.509"
         raise CertificateError(
             f"the certificate file {certificate} is broken ({reason}); put the PEM chain there again"
@@ -86,6 +86,10 @@ def read_pair(certificate: Path, key: Path, password: str | None) -> Pair:
         context.load_cert_chain(certificate, key, password=lambda: password or "")
     except ssl.SSLError as error:
         raise CertificateError(_key_trouble(certificate, key, key_pem, password, error)) from error
+    except ValueError as error:  # more than 1024 bytes, or no text
+        raise CertificateError(
+            f"the password of the key file {key} cannot be used; correct the password"
+        ) from error
     except OSError as error:
         raise CertificateError(f"{certificate} or {key} went away while it was read") from error
     return Pair(context, chain_pem, _names(leaf), *validity)

@@ -83,6 +83,8 @@ class IssuerServer:
         self.mood = Mood.WELL
         self.date: float | None = 0.0
         """Seconds by which its clock is ahead; None for an answer without Date."""
+        self.age: str | None = None
+        """What a cache on the way adds."""
         self.asked: list[str] = []
         """The path of every request, and its header fields in lower case."""
         self.headers: list[dict[str, str]] = []
@@ -163,6 +165,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response_only(status)
         if self._issuer.date is not None:
             self.send_header("Date", self.date_time_string(int(time.time() + self._issuer.date)))
+        if self._issuer.age is not None:
+            self.send_header("Age", self._issuer.age)
         for name, value in ({"Content-Length": str(len(body))} | headers).items():
             self.send_header(name, value)
         self.end_headers()

@@ -331,6 +331,7 @@ ca_file = "company-ca.pem"
             ('jwks_file = "webhooks.toml"', "webhooks.toml: it is no JSON; save the issuer's key document (JWKS)"),
             ('jwks_url = "https://x/"\nca_file = "absent.pem"', "auth.oauth.token.ca_file: cannot read"),
             ('jwks_url = "https://x/"\nca_file = "webhooks.toml"', "webhooks.toml: no certificates in it"),
+            ('jwks_url = "https://x/"\nca_file = "/dev/null"', "/dev/null: no certificates in it"),
         ],
     )
     def test_file_that_cannot_be_used_stops_the_start_with_one_line(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
@@ -167,6 +168,82 @@ def test_token_stays_in_doubt_as_long_as_one_issuer_cannot_tell(server: IssuerSe
         named(server.token(iss="https://else"), issuer_of(server), unreachable)
     assert named(server.token(), unreachable, issuer_of(server)) == "main"
     assert fault(server.token(iss="https://else", aud="else"), issuer_of(server), unreachable) is Fault.AUDIENCE
+
+
+@pytest.mark.parametrize("named_by", ["settings", "metadata"])
+def test_token_of_a_healthy_issuer_does_not_wait_for_another_one_that_hangs(
+    server: IssuerServer, named_by: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    hanging = IssuerServer()
+    hanging.mood = Mood.HANGS
+    publish(server, "", issuer=server.issuer)
+    metadata = KeySource((f"{server.url}/.well-known/openid-configuration",))
+    by_metadata = issuer_of(server, issuers=frozenset(), keys=metadata)
+    unknown = replace(by_metadata, name="unknown", keys=KeySource((f"{hanging.url}/metadata",)))
+    healthy = by_metadata if named_by == "metadata" else issuer_of(server)
+
+    async def scene(tokens: AccessTokens) -> None:
+        async with asyncio.timeout(30):
+            while "signing_keys_loaded" not in caplog.text:
+                await asyncio.sleep(0.01)
+        asked = asyncio.create_task(tokens.identify(server.token().encode(), Endpoint.ORDER))
+        await asyncio.sleep(0)
+        assert asked.done()
+        assert asked.result() == "main"
+
+    try:
+        play(scene, unknown, healthy)
+    finally:
+        hanging.stop()
+
+
+@pytest.mark.parametrize(
+    ("mood", "expected"), [(Mood.WELL, "main"), (Mood.FAILS, KeysUnavailableError)], ids=["well", "down"]
+)
+@pytest.mark.parametrize("changed", ["key under the same id", "name of the issuer"])
+def test_what_the_keys_at_hand_deny_is_refused_only_if_they_are_fresh(
+    server: IssuerServer, changed: str, mood: Mood, expected: str | type[Exception]
+) -> None:
+    publish(server, "", issuer=server.issuer)
+    metadata = KeySource((f"{server.url}/.well-known/openid-configuration",))
+    main = issuer_of(server, issuers=frozenset(), keys=metadata)
+
+    async def scene(tokens: AccessTokens) -> None:
+        assert await tokens.identify(server.token().encode(), Endpoint.ORDER) == "main"
+        genuine: dict[str, Any] = {}
+        if changed == "name of the issuer":
+            genuine["iss"] = "https://renamed.example.com/"
+            publish(server, "", issuer=genuine["iss"])
+        else:
+            server.keys = [SigningKey("rsa-1", rsa_key("renewed").private)]
+        server.mood = mood
+        token = server.token(**genuine).encode()
+        await asyncio.sleep(0.3)
+        if isinstance(expected, str):
+            assert await tokens.identify(token, Endpoint.ORDER) == expected
+        else:
+            with pytest.raises(expected):
+                await tokens.identify(token, Endpoint.ORDER)
+
+    play(scene, main, rhythm=replace(SELDOM, ask_again_after=0.2))
+
+
+def test_forged_signatures_and_foreign_issuers_are_refused_without_asking_while_the_keys_are_fresh(
+    server: IssuerServer,
+) -> None:
+    publish(server, "", issuer=server.issuer)
+    metadata = KeySource((f"{server.url}/.well-known/openid-configuration",))
+    forged = SigningKey("rsa-1", rsa_key("forger").private).token(server.claims())
+
+    async def scene(tokens: AccessTokens) -> None:
+        for token, expected in [(forged, Fault.SIGNATURE), (server.token(iss="https://else"), Fault.ISSUER)] * 5:
+            with pytest.raises(RefusedTokenError) as caught:
+                await tokens.identify(token.encode(), Endpoint.ORDER)
+            assert caught.value.fault is expected
+
+    play(scene, issuer_of(server, issuers=frozenset(), keys=metadata))
+    assert server.asked.count("/keys") == 1
 
 
 def test_role_is_needed_where_one_is_named(server: IssuerServer) -> None:

@@ -112,6 +112,16 @@ def test_answer_without_or_with_an_unreadable_date_has_no_time(server: IssuerSer
     assert fetch(KeySource(jwks_url=f"{server.url}/keys")).date is None
 
 
+@pytest.mark.parametrize(("age", "seconds"), [("600", 600), ("nan", 0), ("inf", 0), ("1e400", 0), ("-5", 0)])
+def test_time_of_an_answer_from_a_cache_counts_its_age_if_that_is_a_number_of_seconds(
+    server: IssuerServer, age: str, seconds: int
+) -> None:
+    server.age = age
+    date = fetch(KeySource(jwks_url=f"{server.url}/keys")).date
+    assert date is not None
+    assert abs(date - time.time() - seconds) < 60
+
+
 def test_https_needs_a_trusted_certificate_of_the_right_host(tmp_path: Path) -> None:
     authority = trustme.CA()
     server = IssuerServer(authority)

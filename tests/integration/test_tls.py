@@ -13,8 +13,9 @@ from typing import cast
 import pytest
 import trustme
 import uvloop
+from cryptography.hazmat.primitives import serialization
 
-from service.tls import Front, Pair, read_pair
+from service.tls import CertificateError, Front, Pair, read_pair
 
 
 class _Echo(asyncio.Protocol):
@@ -50,7 +51,8 @@ def listening(request: pytest.FixtureRequest, tmp_path: Path, authority: trustme
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     yield front, server.sockets[0].getsockname()[1]
-    server.close()
+    # Both in the thread of the loop: uvloop's may miss what another thread does to it, and would never stop.
+    loop.call_soon_threadsafe(server.close)
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     loop.run_until_complete(asyncio.sleep(0.1))  # for connections that are being closed
@@ -99,3 +101,25 @@ def test_new_handshake_gets_the_new_pair_and_old_connections_and_sessions_live_o
 
 def test_names_of_a_certificate_are_those_that_senders_check(tmp_path: Path, authority: trustme.CA) -> None:
     assert pair(tmp_path, authority, trustme.KeyType.ECDSA).names == ("localhost",)
+
+
+def test_certificate_of_a_version_that_does_not_exist_is_broken(tmp_path: Path, authority: trustme.CA) -> None:
+    chain = pair(tmp_path, authority, trustme.KeyType.ECDSA).chain
+    certificate = ssl.PEM_cert_to_DER_cert(chain)
+    version = b"\xa0\x03\x02\x01"
+    assert version + b"\x02" in certificate
+    broken = tmp_path / "broken.pem"
+    broken.write_text(ssl.DER_cert_to_PEM_cert(certificate.replace(version + b"\x02", version + b"\x7e")))
+    with pytest.raises(CertificateError, match="not a certificate of X"):
+        read_pair(broken, tmp_path / "ECDSA-key.pem", None)
+
+
+@pytest.mark.parametrize("password", ["x" * 2000, "\udcff"], ids=["long", "no text"])
+def test_password_that_openssl_does_not_take_is_told(tmp_path: Path, authority: trustme.CA, password: str) -> None:
+    pair(tmp_path, authority, trustme.KeyType.ECDSA)
+    key = tmp_path / "ECDSA-key.pem"
+    loaded = serialization.load_pem_private_key(key.read_bytes(), None)
+    encrypted = serialization.BestAvailableEncryption(b"right")
+    key.write_bytes(loaded.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encrypted))
+    with pytest.raises(CertificateError, match="the password of the key file"):
+        read_pair(tmp_path / "ECDSA.pem", key, password)
