@@ -5,12 +5,14 @@ The same bounds hold for JSON and tXML, so that a body is not refused in one for
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from handlers.interface import JsonValue
-from service.problems import BodyRefusedError, Finding
+from service.problems import MAX_FINDINGS, BodyRefusedError, Finding
 
 #: Exponents beyond these would turn a few bytes into megabytes of digits further on. They are far beyond any
 #: quantity or price; digits that are written out are not bounded by them.
@@ -22,6 +24,9 @@ MAX_DEPTH = 200
 
 #: Digits of an integer; the cost of longer ones grows faster than their length.
 MAX_INTEGER_DIGITS = 4300
+
+#: Longest part of a pointer to a number, of a member that the contract does not know.
+MAX_NAME = 200
 
 #: Values of a body in which mistakes and drift are looked for one by one; an order of 500 lines has about 60,000.
 MAX_SEARCHED = 100_000
@@ -46,6 +51,8 @@ class ParsedBody:
     replaced: int = 0
     """How many NULs and lone surrogates were replaced by U+FFFD. No text of a database or of XML can hold them;
     the raw bytes of the event keep them."""
+    ambiguous: bool = False
+    """A body that says something else may have the same values."""
     remarks: tuple[Remark, ...] = ()
 
     def searchable(self) -> JsonValue:
@@ -54,15 +61,18 @@ class ParsedBody:
         if self.values <= MAX_SEARCHED or not isinstance(self.document, dict):
             return self.document
         # What stands directly at the root goes first, so that nothing there seems to be missing.
-        flat = {key: value for key, value in self.document.items() if not isinstance(value, dict | list)}
+        members = self.document.items()
+        at_root = ((name, value) for name, value in members if not isinstance(value, dict | list))
+        flat = dict(islice(at_root, MAX_SEARCHED))
         first: dict[str, JsonValue] = _first_values(self.document, [MAX_SEARCHED])
         return flat | first
 
 
 def numbers_out_of_bounds(document: JsonValue) -> BodyRefusedError:
-    """The refusal of a body in which a number was found to be out of bounds, with the pointer of each."""
+    """The refusal of a body in which a number was found to be out of bounds, with the first pointers."""
     reason = f"the exponent of this number is not between {MIN_EXPONENT} and {MAX_EXPONENT}"
-    findings = [Finding(pointer, reason) for pointer, number in _decimals(document, "") if not in_bounds(number)]
+    pointers = islice(_out_of_bounds(document, []), MAX_FINDINGS)
+    findings = [Finding(pointer, reason) for pointer in pointers]
     return BodyRefusedError("A number is beyond what can be handled.", findings)
 
 
@@ -92,11 +102,12 @@ def _first_values(value: JsonValue, left: list[int]) -> Any:
     return kept
 
 
-def _decimals(value: JsonValue, pointer: str) -> list[tuple[str, Decimal]]:
-    if isinstance(value, Decimal):
-        return [(pointer, value)]
-    if isinstance(value, dict):
-        return [found for key, member in value.items() for found in _decimals(member, pointer + pointer_to(key))]
-    if isinstance(value, list):
-        return [found for i, item in enumerate(value) for found in _decimals(item, f"{pointer}/{i}")]
-    return []
+def _out_of_bounds(value: JsonValue, path: list[str | int]) -> Iterator[str]:
+    if isinstance(value, Decimal) and not in_bounds(value):
+        yield pointer_to(*path)
+    elif isinstance(value, dict | list):
+        for key, member in value.items() if isinstance(value, dict) else enumerate(value):
+            if isinstance(member, Decimal | dict | list):
+                path.append(key[:MAX_NAME] if isinstance(key, str) else key)
+                yield from _out_of_bounds(member, path)
+                path.pop()

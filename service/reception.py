@@ -123,6 +123,8 @@ class Reception:
             return problems.refused(error, kept.id, self._parsers)
         except (UnavailableError, InboxUnavailableError):
             raise
+        except MemoryError as error:
+            raise UnavailableError("The service has no memory for this body now.", "out of memory") from error
         except Exception as error:
             log.exception("action=fault endpoint=%s credential=%s", delivery.endpoint, delivery.credential)
             kept = await self._quarantine_after_fault(delivery, error)
@@ -144,8 +146,8 @@ class Reception:
         except NumberOutOfBoundsError:
             raise numbers_out_of_bounds(document) from None
         drift = self._drift.summary(beyond, parsed, payload_kind=facts.payload_kind)
-        if parsed.replaced:
-            # Two bodies may differ in nothing but what was replaced.
+        if parsed.replaced or parsed.ambiguous:
+            # Two bodies may differ in nothing but what the values do not show.
             fingerprint = hashlib.sha256(fingerprint + delivery.body).digest()
         return NewEvent(
             id=new_id(),

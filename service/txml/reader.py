@@ -8,10 +8,12 @@ know either, and so is found as drift like an unknown member of a JSON body:
     <quantity unit="PCE">5<         "quantity@unit": "PCE"    beside the quantity
     <a xmlns:e="urn:e"><e:b>1       "{urn:e}b": "1"
     <terms>text<code/>              "#text": "text"           text between elements
+    <notes><note>a</note><x>1       "notes/x": "1"            beside the items in an element around a list
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Any
 
@@ -23,11 +25,13 @@ from service.problems import BodyRefusedError, Finding
 from service.txml.encoding import to_utf8
 from service.txml.mapping import WHITE_SPACE, Mapping, Member, NumberError
 
-#: Tags in a body, start and end counted. Each element takes about 200 bytes of memory, and a body could hold one
-#: in four bytes; in an order one takes about forty, so that the largest body has fewer.
-MAX_TAGS = 2_000_000
-#: Attributes in a body. The samples have none.
+#: Elements in a body. Each takes about 200 bytes of memory, and a body could hold one in four bytes; in an order
+#: one takes about forty, so that the largest body has fewer.
+MAX_ELEMENTS = 1_000_000
+#: Attributes in a body, and declarations of namespaces in one tag. The samples have none.
 MAX_ATTRIBUTES = 10_000
+#: Elements of a body that is parsed once more to find the path of a mistake; an order of 500 lines has 60,000.
+MAX_RETRACED = 200_000
 #: Longest part of a foreign text that is shown in a reason.
 MAX_SHOWN = 200
 
@@ -36,7 +40,15 @@ MAX_SHOWN = 200
 _PROLOG = re.compile(rb"(?:[ \t\r\n]|<\?.*?\?>|<!--.*?-->)*+", re.DOTALL)
 _XINCLUDE = "{http://www.w3.org/2001/XInclude}"
 
-_ATTRIBUTES = etree.XPath("count(//@*)")
+#: What may have a `=` in it without being a text: comments and their like, and tags with attributes. All of what
+#: is not closed, so that its end is looked for only once.
+_WITH_ATTRIBUTES = re.compile(
+    rb"<!--(?:.*?-->|.*)|<!\[CDATA\[(?:.*?\]\]>|.*)|<\?(?:.*?\?>|.*)"
+    rb"|<[^!?/<>\s][^<>\s]*+\s(?P<attributes>(?:[^<>\"']++|\"[^\"<]*+\"|'[^'<]*+')*+)",
+    re.DOTALL,
+)
+_ATTRIBUTE = re.compile(rb"(?P<declaration>xmlns)?[^\s=\"']*+\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+')")
+_HAS_ATTRIBUTES = etree.XPath("boolean(//@*)")
 _NOTHING: dict[str, Member] = {}
 
 
@@ -54,16 +66,43 @@ def read(body: bytes, mapping: Mapping, charset: str | None = None) -> ParsedBod
     prolog = _PROLOG.match(text)
     if prolog is not None and text.startswith(b"<!DOCTYPE", prolog.end()):
         raise _refused(f"line {_line(text, prolog.end())}: a document type (DOCTYPE) is not taken")
-    tags = text.count(b"<")
-    if tags > MAX_TAGS:
-        raise _refused(f"more than {MAX_TAGS} tags")
+    elements = _elements(text)
+    if elements > MAX_ELEMENTS:
+        raise _refused(f"more than {MAX_ELEMENTS} elements")
+    _check_attributes(text)
     root = _parsed(text)
     if b"xmlns" in text:
         _use_plain_names(root)
     if root.tag not in mapping.roots:
         raise _refused(f"{_at(root)}: the root element is not {mapping.root}")
-    document = _Conversion(attributes=_has_attributes(root)).document(root, mapping)
-    return ParsedBody(document, tags, remarks=remarks)
+    conversion = _Conversion(attributes=_HAS_ATTRIBUTES(root))
+    document = conversion.document(root, mapping)
+    return ParsedBody(document, elements + conversion.beside, ambiguous=conversion.ambiguous, remarks=remarks)
+
+
+def _elements(text: bytes) -> int:
+    """No more elements than this are in it."""
+    return text.count(b"<") - text.count(b"</")
+
+
+def _check_attributes(text: bytes) -> None:
+    """Before the parser sees the body: it takes a hundred times the memory for them, and its time.
+
+    Raises:
+        BodyRefusedError: too many.
+    """
+    if text.count(b"=") <= MAX_ATTRIBUTES:
+        return
+    attributes = 0
+    for markup in _WITH_ATTRIBUTES.finditer(text):
+        declarations = 0
+        for attribute in _ATTRIBUTE.finditer(text, *markup.span("attributes")):
+            if attribute["declaration"]:
+                declarations += 1
+            else:
+                attributes += 1
+            if max(attributes, declarations) > MAX_ATTRIBUTES:
+                raise _refused(f"more than {MAX_ATTRIBUTES} attributes")
 
 
 def _parsed(text: bytes) -> Any:
@@ -71,6 +110,8 @@ def _parsed(text: bytes) -> Any:
     try:
         root = etree.fromstring(text, parser)
     except etree.XMLSyntaxError as error:
+        if error.code == etree.ErrorTypes.ERR_NO_MEMORY:
+            raise MemoryError from None  # not the sender's mistake
         raise _refused(f"{_place(text, error)}: {_reason(error)}") from None
     if root.getroottree().docinfo.internalDTD is not None:
         raise _refused("a document type (DOCTYPE) is not taken")
@@ -86,27 +127,23 @@ def _parser(kind: Any, **options: Any) -> Any:
         no_network=True,
         resolve_entities=False,
         huge_tree=False,  # bounds depth, names, attributes and texts
+        collect_ids=False,  # nobody looks for them, and two alike are no mistake without a document type
         remove_comments=True,
         remove_pis=True,
         **options,
     )
 
 
-def _has_attributes(root: Any) -> bool:
-    count = int(_ATTRIBUTES(root))
-    if count > MAX_ATTRIBUTES:
-        raise _refused(f"more than {MAX_ATTRIBUTES} attributes")
-    return count > 0
-
-
 def _use_plain_names(root: Any) -> None:
     """Elements in the namespace of the root are ours, whichever prefix stands for it."""
     space = etree.QName(root).namespace
+    ours = f"{{{space}}}"
     for element in root.iter():
-        if element.tag.startswith(_XINCLUDE):
+        tag = element.tag
+        if tag.startswith(_XINCLUDE):
             raise _refused(f"{_at(element)}: an inclusion (XInclude) is not taken")
-        if space and element.tag.startswith(f"{{{space}}}"):
-            element.tag = etree.QName(element).localname
+        if tag.startswith(ours):
+            element.tag = tag[len(ours) :]
     if space:
         root.set("xmlns", space)
 
@@ -119,6 +156,11 @@ class _Conversion:
 
     def __init__(self, *, attributes: bool) -> None:
         self._attributes = attributes
+        self._around: list[tuple[JsonObject, str, JsonObject, str]] = []
+        self.ambiguous = False
+        """Another body might have given the same values."""
+        self.beside = 0
+        """Values that are no elements."""
 
     def document(self, root: Any, mapping: Mapping) -> JsonObject:
         """The values of all elements below the root."""
@@ -135,8 +177,8 @@ class _Conversion:
             member = members.get(tag)
             children = len(element)
             tail = element.tail
-            if tail is not None and not tail.isspace():
-                _keep_text(current, tail)
+            if tail is not None and tail.strip(WHITE_SPACE):
+                self._keep_text(current, tail)
             if children:
                 enclosing.append((current, members, left))
                 if len(enclosing) >= MAX_DEPTH:
@@ -148,7 +190,7 @@ class _Conversion:
                     members = _NOTHING
                 elif (tag != member.element or member.wrapper) and _is_wrapper(member, element):
                     members = {member.element: member}
-                    opened = current
+                    opened = self._open_around(current, member, tag)
                 else:
                     opened = {}
                     name = member.name
@@ -164,7 +206,7 @@ class _Conversion:
                     members = _NOTHING if member.members is None else member.members.by_element
                 current = opened
                 text = element.text
-                if attributes or (text is not None and not text.isspace()):
+                if attributes or (text is not None and text.strip(WHITE_SPACE)):
                     self._keep_beside_elements(opened, element)
             elif member is None or attributes or member.members is not None:
                 self._keep_unusual_value(current, member, element)
@@ -188,23 +230,47 @@ class _Conversion:
                         current[name] = value
             while not left and enclosing:
                 current, members, left = enclosing.pop()
+        self._keep_beside_items()
         return document
+
+    def _open_around(self, current: JsonObject, member: Member, tag: str) -> JsonObject:
+        """What an element around a list opens: the list belongs to the parent, and nothing else in it does."""
+        opened: JsonObject = {member.name: current.setdefault(member.name, [])}
+        self._around.append((current, tag, opened, member.name))
+        return opened
+
+    def _keep_beside_items(self) -> None:
+        for parent, tag, opened, name in self._around:
+            if not opened.pop(name):
+                parent.pop(name, None)  # all items were empty
+            for beside, value in opened.items():
+                _add(parent, f"{tag}/{beside}", value)
 
     def _keep_beside_elements(self, opened: JsonObject, element: Any) -> None:
         """Attributes of an element that has children, and the text before the first of them."""
         if self._attributes:
-            _keep_attributes(opened, "@", element)
+            self._keep_attributes(opened, "@", element)
         text = element.text
-        if text is not None and not text.isspace():
-            _keep_text(opened, text)
+        if text is not None and text.strip(WHITE_SPACE):
+            self._keep_text(opened, text)
+
+    def _keep_text(self, current: JsonObject, text: str) -> None:
+        self.ambiguous = True  # before or after which element it stood
+        self.beside += 1
+        _add(current, "#text", text)
+
+    def _keep_attributes(self, current: JsonObject, prefix: str, element: Any) -> None:
+        for name, value in element.attrib.items():
+            self.beside += 1
+            _add(current, prefix + name, value)
 
     def _keep_unusual_value(self, current: JsonObject, member: Member | None, element: Any) -> None:
         """An element without children that the contract does not know, has attributes, or ought to be an object."""
         text = element.text
-        blank = text is None or text.isspace()
+        blank = text is None or not text.strip(WHITE_SPACE)
         if blank and element.attrib and (member is None or member.members is not None):
             opened: JsonObject = {}
-            _keep_attributes(opened, "@", element)
+            self._keep_attributes(opened, "@", element)
             if member is None:
                 _add(current, element.tag, opened)
             else:
@@ -224,7 +290,9 @@ class _Conversion:
                 raise _number_refused(error, element) from None
             if value is not None:
                 _keep(current, member, value, element)
-        _keep_attributes(current, f"{element.tag}@", element)
+        if element.attrib:
+            self.ambiguous = True  # of which element of this name they are
+            self._keep_attributes(current, f"{element.tag}@", element)
 
 
 def _keep(current: JsonObject, member: Member, value: Any, element: Any) -> None:
@@ -249,7 +317,7 @@ def _twice(element: Any) -> BodyRefusedError:
 def _is_wrapper(member: Member, element: Any) -> bool:
     """Whether this element holds the items of a list instead of being one. The samples have no such elements, but
     another reading of the contract writes them."""
-    if not member.repeated or element[0].tag != member.element:
+    if not member.repeated or all(child.tag != member.element for child in element):
         return False
     return member.members is None or member.element not in member.members.by_element
 
@@ -266,16 +334,6 @@ def _add(current: JsonObject, name: str, value: Any) -> None:
         current[name] = [known, value]
 
 
-def _keep_text(current: JsonObject, text: str | None) -> None:
-    if text is not None and text.strip(WHITE_SPACE):
-        _add(current, "#text", text)
-
-
-def _keep_attributes(current: JsonObject, prefix: str, element: Any) -> None:
-    for name, value in element.attrib.items():
-        _add(current, prefix + name, value)
-
-
 def _place(text: bytes, error: etree.XMLSyntaxError) -> str:
     line, column = error.position
     return f"line {line}, column {column}{_path(text)}"
@@ -283,22 +341,38 @@ def _place(text: bytes, error: etree.XMLSyntaxError) -> str:
 
 def _path(text: bytes) -> str:
     """Where the parser stood when it gave up: the element that was open there."""
-    parser = _parser(etree.XMLPullParser, events=("start", "end"))
-    path: list[Any] = []
-    try:
-        parser.feed(text)
-        parser.close()
-    except etree.XMLSyntaxError:
+    if _elements(text) > MAX_RETRACED:
+        return ""
+    open_elements = _OpenElements()
+    with contextlib.suppress(etree.XMLSyntaxError):
+        etree.fromstring(text, _parser(etree.XMLParser, target=open_elements))
+    return f", in {_shown(open_elements.path)}" if open_elements.path else ""
+
+
+class _OpenElements:
+    """A parser's target that keeps the way from the root to the element that is open."""
+
+    def __init__(self) -> None:
+        self._open: list[str] = []
+        self._siblings: list[dict[str, int]] = [{}]
+
+    def start(self, tag: str, _attributes: object) -> None:
+        name = tag.rpartition("}")[2]
+        siblings = self._siblings[-1]
+        siblings[name] = number = siblings.get(name, 0) + 1
+        self._open.append(name if number == 1 else f"{name}[{number}]")
+        self._siblings.append({})
+
+    def end(self, _tag: str) -> None:
+        self._open.pop()
+        self._siblings.pop()
+
+    def close(self) -> None:
         pass
-    try:
-        for event, element in parser.read_events():
-            if event == "start":
-                path.append(element)
-            else:
-                path.pop()
-    except etree.XMLSyntaxError:
-        pass
-    return f", in {_shown(path[-1].getroottree().getpath(path[-1]))}" if path else ""
+
+    @property
+    def path(self) -> str:
+        return "".join(f"/{name}" for name in self._open)
 
 
 def _at(element: Any) -> str:

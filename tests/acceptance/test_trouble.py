@@ -53,6 +53,13 @@ local.LocalInbox.quarantine = full
 """
 )
 
+OUT_OF_MEMORY = """
+from service import app
+def greedy(body):
+    raise MemoryError
+app.HANDLERS["receiveOrderEvent"] = greedy
+"""
+
 BROKEN_SECURITY = """
 from handlers import auth
 def broken(*_):
@@ -92,6 +99,14 @@ def test_fault_of_ours_whose_body_cannot_be_kept_is_503(tmp_path: Path, started:
     problem(response, 503, "unavailable")
     assert response.headers["Retry-After"] == "30"
     assert "secret-path" not in response.text
+
+
+def test_want_of_memory_is_503_and_nothing_is_kept(tmp_path: Path, started: list[RunningService]) -> None:
+    service = RunningService(tmp_path)
+    started.append(service)
+    service.start(command=with_fault(OUT_OF_MEMORY))
+    problem(service.post(ORDER, example("order-issued")), 503, "unavailable")
+    assert service.events("--state", "quarantined") == []
 
 
 def test_fault_before_authentication_is_503(tmp_path: Path, started: list[RunningService]) -> None:

@@ -78,6 +78,32 @@ def test_every_digit_of_a_txml_quantity_tells_two_messages_apart(service: Runnin
     assert service.event(second["eventId"])["otherContentAs"] == first["eventId"]
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ('<note lang="en">a</note><note>b</note>', '<note>a</note><note lang="en">b</note>'),
+        ("text<note>a</note>", "<note>a</note>text"),
+        ('<x a="1">\u00a0</x>', '<x a="1"/>'),
+    ],
+)
+def test_messages_that_differ_in_what_values_cannot_show_are_two_events(
+    service: RunningService, one: str, other: str
+) -> None:
+    meta = f"<meta><messageId>{uuid.uuid4()}</messageId></meta>"
+    first, second, again = (
+        service.post(
+            ORDER,
+            f"<WebhookBody><eventName>E</eventName>{meta}<orderEvent><buyerOrder>{part}</buyerOrder></orderEvent>"
+            "</WebhookBody>".encode(),
+            **xml(),
+        ).json()
+        for part in (one, other, other)
+    )
+    assert not second["duplicate"]
+    assert service.event(second["eventId"])["otherContentAs"] == first["eventId"]
+    assert again == second | {"duplicate": True}
+
+
 def test_what_the_contract_does_not_know_is_accepted_and_counted(service: RunningService) -> None:
     _, sent = twins(ORDER, "order-issued")
     sent = sent.replace(b"<orderEvent>", b'<orderEvent since="2027"><greenLabel>A</greenLabel>')

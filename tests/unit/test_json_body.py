@@ -9,7 +9,7 @@ import pytest
 from handlers.reading import digits
 from service.json_body import parse
 from service.parsed_body import numbers_out_of_bounds
-from service.problems import BodyRefusedError
+from service.problems import MAX_FINDINGS, BodyRefusedError
 
 
 def reason(body: bytes) -> str:
@@ -90,6 +90,14 @@ def test_numbers_out_of_bounds_are_named_by_pointer() -> None:
     document = parse(b'{"a~b/c": [1.5, {"x": 1e400}], "y": 1e-20000}').document
     findings = numbers_out_of_bounds(document).findings
     assert [finding.pointer for finding in findings] == ["/a~0b~1c/1/x", "/y"]
+
+
+def test_flood_of_numbers_out_of_bounds_under_a_long_name_is_named_in_part() -> None:
+    name = "x" * 100_000
+    document = parse(f'{{"{name}": [{",".join(["1e400"] * 5000)}]}}'.encode()).document
+    findings = numbers_out_of_bounds(document).findings
+    assert len(findings) == MAX_FINDINGS
+    assert {len(finding.pointer) for finding in findings} <= set(range(200, 210))
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,20 @@ class TestLists:
         notes = order("<buyerOrder><notes><note>a</note><note>b</note></notes></buyerOrder>")
         assert notes == {"buyerOrder": {"notes": ["a", "b"]}}
 
+    @pytest.mark.parametrize("first", ["<labels>x</labels>", ""])
+    def test_what_stands_beside_the_items_in_an_element_of_their_own_never_passes_for_a_member(
+        self, first: str
+    ) -> None:
+        last = "" if first else "<labels>x</labels>"
+        found = order(
+            f'<buyerOrder><notes a="1">{first}<note>a</note>{last}</notes><label>b</label><notes/>'
+            "<notes>c</notes></buyerOrder>"
+        )["buyerOrder"]
+        assert found == {"notes": ["a", "c"], "labels": ["b"], "notes/labels": "x", "notes/@a": "1"}
+
+    def test_empty_items_in_an_element_of_their_own_leave_no_list(self) -> None:
+        assert order("<lines><line/><line/></lines><version>1</version>") == {"version": 1}
+
     def test_empty_items_leave_no_list(self) -> None:
         assert order("<version>1</version><line/><line></line>") == {"version": 1}
 
@@ -183,6 +197,16 @@ class TestWhatTheContractDoesNotKnow:
         body = f"<{prefix}WebhookBody {declaration}><{prefix}eventName>A</{prefix}eventName></{prefix}WebhookBody>"
         assert txml.read(body.encode(), ORDER).document == {"eventName": "A", "@xmlns": "urn:tradecloud"}
 
+    def test_identity_of_an_element_is_an_attribute_like_any_other(self) -> None:
+        body = b'<WebhookBody><a xml:id="1">x</a><b xml:id="1">y</b></WebhookBody>'
+        identity = "@{http://www.w3.org/XML/1998/namespace}id"
+        assert txml.read(body, ORDER).document == {"a": "x", f"a{identity}": "1", "b": "y", f"b{identity}": "1"}
+
+    def test_no_break_space_is_a_text(self) -> None:
+        assert order("<version>1</version>\u00a0<a b='1'>\u00a0</a>") == {
+            "#text": "\u00a0", "version": 1, "a": "\u00a0", "a@b": "1",
+        }  # fmt: skip
+
     def test_order_of_elements_means_nothing(self) -> None:
         assert read("<orderEvent><version>1</version></orderEvent><eventName>A</eventName>") == read(
             "<eventName>A</eventName><orderEvent><version>1</version></orderEvent>"
@@ -202,6 +226,32 @@ class TestWhatTheContractDoesNotKnow:
         document: Any = txml.read(body, ORDER).document
         assert document["eventName"] == "A"
         assert "@{http://www.w3.org/2001/XMLSchema-instance}noNamespaceSchemaLocation" in document
+
+
+class TestAmbiguous:
+    """Different bodies whose values are the same, so that only their bytes tell them apart."""
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ('<note lang="en">a</note><note>b</note>', '<note>a</note><note lang="en">b</note>'),
+            ('<new lang="en">a</new><new>b</new>', '<new>a</new><new lang="en">b</new>'),
+            ("text<note>a</note>", "<note>a</note>text"),
+        ],
+    )
+    def test_body_with_the_values_of_another_is_marked(self, one: str, other: str) -> None:
+        bodies = [
+            f"<WebhookBody><orderEvent><buyerOrder>{part}</buyerOrder></orderEvent></WebhookBody>".encode()
+            for part in (one, other)
+        ]
+        first, second = (txml.read(body, ORDER) for body in bodies)
+        assert first.document == second.document
+        assert first.ambiguous
+        assert second.ambiguous
+
+    def test_attributes_of_objects_are_not_ambiguous(self) -> None:
+        body = b'<WebhookBody a="1"><orderEvent b="2"><line c="3"/></orderEvent></WebhookBody>'
+        assert not txml.read(body, ORDER).ambiguous
 
 
 class TestRefused:
@@ -286,13 +336,13 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("body", "expected"),
         [
-            ("<WebhookBody>" + "<a/>" * 2_000_001 + "</WebhookBody>", "more than 2000000 tags"),
+            ("<WebhookBody>" + "<a/>" * 1_000_001 + "</WebhookBody>", "more than 1000000 elements"),
             ("<WebhookBody " + " ".join(f"a{i}='1'" for i in range(10_001)) + "/>", "more than 10000 attributes"),
             ("<WebhookBody a='" + "x" * 10_000_001 + "'/>", "limit exceeded"),
             ("<WebhookBody><a>" + "x" * 10_000_001 + "</a></WebhookBody>", "limit exceeded"),
             ("<WebhookBody><" + "n" * 60_000 + "/></WebhookBody>", "too long"),
         ],
-        ids=["tags", "attributes", "attribute", "text", "name"],
+        ids=["elements", "attributes", "attribute", "text", "name"],
     )
     def test_absurd_amounts_are_refused(self, body: str, expected: str) -> None:
         found = reason(body)
@@ -310,8 +360,24 @@ class TestRefused:
             '<!DOCTYPE W [<!ENTITY a SYSTEM "file:///dev/zero">]><WebhookBody>&a;</WebhookBody>',
             "<WebhookBody>" + "<a>" * 1_000_000,
             "<WebhookBody a='" + "x" * 30_000_000,
+            "<WebhookBody" + "".join(f" a{i}=''" for i in range(900_000)) + "/>",
+            "<WebhookBody" + "".join(f" xmlns:a{i}='u'" for i in range(600_000)) + "/>",
+            "<WebhookBody>" + "<a b=''/>" * 900_000 + "</WebhookBody>",
+            "<WebhookBody>" + "<a>1</a>" * 900_000,
+            "<WebhookBody>" + "<a>1</a>" * 900_000 + "</WebhookBody",
         ],
-        ids=["billion-laughs", "quadratic", "endless-file", "depth", "attribute"],
+        ids=[
+            "billion-laughs",
+            "quadratic",
+            "endless-file",
+            "depth",
+            "attribute",
+            "attributes-of-one-element",
+            "namespaces",
+            "attributes-of-many-elements",
+            "unclosed",
+            "error-at-the-end",
+        ],
     )
     def test_attack_is_refused_within_a_little_memory_and_processor_time(self, attack: str, tmp_path: Any) -> None:
         (tmp_path / "attack.xml").write_text(attack)
@@ -337,6 +403,33 @@ class TestRefused:
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (10, 10)),
         )
         assert int(done.stdout) < 3 * len(attack) + 20_000_000
+
+    def test_memory_that_runs_out_in_the_parser_is_not_the_senders_mistake(self) -> None:
+        program = (
+            "import resource\n"
+            "from service import txml\n"
+            "from service.contract import webhook_contracts\n"
+            "mapping = txml.Mapping(webhook_contracts()[0])\n"
+            "body = b'<WebhookBody>' + b'<a/>' * 900_000 + b'</WebhookBody>'\n"
+            "txml.read(b'<WebhookBody/>', mapping)\n"
+            "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+            "resource.setrlimit(resource.RLIMIT_AS, (used + 3_000_000, -1))\n"
+            "try:\n"
+            "    txml.read(body, mapping)\n"
+            "except MemoryError:\n"
+            "    print('out of memory')\n"
+        )
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=120)
+        assert done.stdout == b"out of memory\n"
+
+    def test_texts_that_look_like_attributes_are_none(self) -> None:
+        note = "<![CDATA[<p a='1' b='2'>]]> a='1' <!-- <p a='1'/> --> x=\"y\" &lt;p a='1'>" * 11_000
+        (read_back,) = order(f"<buyerOrder><note>{note}</note></buyerOrder>")["buyerOrder"]["notes"]
+        assert read_back.startswith("<p a='1' b='2'> a='1'  x=\"y\" <p a='1'>")
+
+    def test_namespace_declared_at_each_element_is_no_flood_of_attributes(self) -> None:
+        notes = "<note xmlns=''>a</note>" * 11_000
+        assert len(order(f"<buyerOrder>{notes}</buyerOrder>")["buyerOrder"]["notes"]) == 11_000
 
 
 class TestEncodings:

@@ -183,3 +183,10 @@ def test_large_body_full_of_news_is_accepted_and_searched_only_in_its_first_part
     drift = FINDERS["order"].summary(beyond, body, payload_kind="orderEvent")
     assert 1000 < drift.count <= MAX_SEARCHED
     assert len(drift.items) == 100
+
+
+def test_flood_of_news_at_the_root_is_searched_only_in_its_first_part() -> None:
+    news = b",".join(b'"new%d": 1' % i for i in range(150_000))
+    body = parse(b'{"eventName": "OrderIssuedByBuyer", "orderEvent": {}, ' + news + b"}")
+    drift = FINDERS["order"].summary(FINDERS["order"].beyond(body), body, payload_kind="orderEvent")
+    assert 1000 < drift.count <= MAX_SEARCHED
