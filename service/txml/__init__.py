@@ -1,8 +1,8 @@
 """tXML, the platform's XML twin of the JSON bodies: bytes to the values that JSON would have given, and back.
 
 Pure: no input or output, and no list of fields. What an element means is read off the contract (`mapping.py`).
-The way of a body: its bytes become UTF-8 (`encoding.py`), libxml2 parses it with everything switched off that
-fetches or expands, and the elements become the JSON shape (`reader.py`). `writer.py` is the way back.
+The way of a body: its bytes become UTF-8 (`encoding.py`), then elements, with everything switched off that fetches
+or expands (`parsing.py`), and these the JSON shape (`reader.py`). `writer.py` is the way back.
 
 The same rules hold for orders and for shipments. Nothing public shows a shipment in tXML.
 """

@@ -13,41 +13,17 @@ know either, and so is found as drift like an unknown member of a JSON body:
 
 from __future__ import annotations
 
-import contextlib
-import re
 from typing import Any
 
 from lxml import etree
 
 from handlers.interface import JsonObject
 from service.parsed_body import MAX_DEPTH, ParsedBody
-from service.problems import BodyRefusedError, Finding
+from service.problems import BodyRefusedError
 from service.txml.encoding import to_utf8
 from service.txml.mapping import WHITE_SPACE, Mapping, Member, NumberError
+from service.txml.parsing import at, count_elements, parse, refused
 
-#: Elements in a body. Each takes about 200 bytes of memory, and a body could hold one in four bytes; in an order
-#: one takes about forty, so that the largest body has fewer.
-MAX_ELEMENTS = 1_000_000
-#: Attributes in a body, and declarations of namespaces in one tag. The samples have none.
-MAX_ATTRIBUTES = 10_000
-#: Elements of a body that is parsed once more to find the path of a mistake; an order of 500 lines has 60,000.
-MAX_RETRACED = 200_000
-#: Longest part of a foreign text that is shown in a reason.
-MAX_SHOWN = 200
-
-#: What may stand before the root element (XML 1.0, section 2.8). Comments are passed over whole, so that a DOCTYPE
-#: in one is not taken for a real one, and a real one cannot hide behind one.
-_PROLOG = re.compile(rb"(?:[ \t\r\n]|<\?.*?\?>|<!--.*?-->)*+", re.DOTALL)
-_XINCLUDE = "{http://www.w3.org/2001/XInclude}"
-
-#: What may have a `=` in it without being a text: comments and their like, and tags with attributes. All of what
-#: is not closed, so that its end is looked for only once.
-_WITH_ATTRIBUTES = re.compile(
-    rb"<!--(?:.*?-->|.*)|<!\[CDATA\[(?:.*?\]\]>|.*)|<\?(?:.*?\?>|.*)"
-    rb"|<[^!?/<>\s][^<>\s]*+\s(?P<attributes>(?:[^<>\"']++|\"[^\"<]*+\"|'[^'<]*+')*+)",
-    re.DOTALL,
-)
-_ATTRIBUTE = re.compile(rb"(?P<declaration>xmlns)?[^\s=\"']*+\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+')")
 _HAS_ATTRIBUTES = etree.XPath("boolean(//@*)")
 _NOTHING: dict[str, Member] = {}
 
@@ -61,91 +37,17 @@ def read(body: bytes, mapping: Mapping, charset: str | None = None) -> ParsedBod
         BodyRefusedError: not well-formed, another root element, a document type, an inclusion, the same single
             member twice, too deep, too large in some other way, or in an encoding that cannot be read whole. Says
             in which line and at which element.
+        MemoryError: there is no memory for it now.
     """
     text, remarks = to_utf8(body, charset)
-    prolog = _PROLOG.match(text)
-    if prolog is not None and text.startswith(b"<!DOCTYPE", prolog.end()):
-        raise _refused(f"line {_line(text, prolog.end())}: a document type (DOCTYPE) is not taken")
-    elements = _elements(text)
-    if elements > MAX_ELEMENTS:
-        raise _refused(f"more than {MAX_ELEMENTS} elements")
-    _check_attributes(text)
-    root = _parsed(text)
-    if b"xmlns" in text:
-        _use_plain_names(root)
+    root = parse(text)
     if root.tag not in mapping.roots:
-        raise _refused(f"{_at(root)}: the root element is not {mapping.root}")
+        raise refused(f"{at(root)}: the root element is not {mapping.root}")
     conversion = _Conversion(attributes=_HAS_ATTRIBUTES(root))
     document = conversion.document(root, mapping)
-    return ParsedBody(document, elements + conversion.beside, ambiguous=conversion.ambiguous, remarks=remarks)
-
-
-def _elements(text: bytes) -> int:
-    """No more elements than this are in it."""
-    return text.count(b"<") - text.count(b"</")
-
-
-def _check_attributes(text: bytes) -> None:
-    """Before the parser sees the body: it takes a hundred times the memory for them, and its time.
-
-    Raises:
-        BodyRefusedError: too many.
-    """
-    if text.count(b"=") <= MAX_ATTRIBUTES:
-        return
-    attributes = 0
-    for markup in _WITH_ATTRIBUTES.finditer(text):
-        declarations = 0
-        for attribute in _ATTRIBUTE.finditer(text, *markup.span("attributes")):
-            if attribute["declaration"]:
-                declarations += 1
-            else:
-                attributes += 1
-            if max(attributes, declarations) > MAX_ATTRIBUTES:
-                raise _refused(f"more than {MAX_ATTRIBUTES} attributes")
-
-
-def _parsed(text: bytes) -> Any:
-    parser = _parser(etree.XMLParser)
-    try:
-        root = etree.fromstring(text, parser)
-    except etree.XMLSyntaxError as error:
-        if error.code == etree.ErrorTypes.ERR_NO_MEMORY:
-            raise MemoryError from None  # not the sender's mistake
-        raise _refused(f"{_place(text, error)}: {_reason(error)}") from None
-    if root.getroottree().docinfo.internalDTD is not None:
-        raise _refused("a document type (DOCTYPE) is not taken")
-    return root
-
-
-def _parser(kind: Any, **options: Any) -> Any:
-    return kind(
-        encoding="UTF-8",  # to_utf8 saw to it; the declaration may still say something else
-        load_dtd=False,
-        dtd_validation=False,
-        attribute_defaults=False,
-        no_network=True,
-        resolve_entities=False,
-        huge_tree=False,  # bounds depth, names, attributes and texts
-        collect_ids=False,  # nobody looks for them, and two alike are no mistake without a document type
-        remove_comments=True,
-        remove_pis=True,
-        **options,
+    return ParsedBody(
+        document, count_elements(text) + conversion.beside, ambiguous=conversion.ambiguous, remarks=remarks
     )
-
-
-def _use_plain_names(root: Any) -> None:
-    """Elements in the namespace of the root are ours, whichever prefix stands for it."""
-    space = etree.QName(root).namespace
-    ours = f"{{{space}}}"
-    for element in root.iter():
-        tag = element.tag
-        if tag.startswith(_XINCLUDE):
-            raise _refused(f"{_at(element)}: an inclusion (XInclude) is not taken")
-        if tag.startswith(ours):
-            element.tag = tag[len(ours) :]
-    if space:
-        root.set("xmlns", space)
 
 
 class _Conversion:
@@ -182,7 +84,7 @@ class _Conversion:
             if children:
                 enclosing.append((current, members, left))
                 if len(enclosing) >= MAX_DEPTH:
-                    raise _refused(f"{_at(element)}: nested deeper than {MAX_DEPTH} levels")
+                    raise refused(f"{at(element)}: nested deeper than {MAX_DEPTH} levels")
                 left = children
                 if member is None:
                     opened: JsonObject = {}
@@ -307,11 +209,11 @@ def _keep(current: JsonObject, member: Member, value: Any, element: Any) -> None
 
 
 def _number_refused(error: NumberError, element: Any) -> BodyRefusedError:
-    return _refused(f"{_at(element)}: {error}")
+    return refused(f"{at(element)}: {error}")
 
 
 def _twice(element: Any) -> BodyRefusedError:
-    return _refused(f"{_at(element)}: this element stands twice in its parent; the contract has it once")
+    return refused(f"{at(element)}: this element stands twice in its parent; the contract has it once")
 
 
 def _is_wrapper(member: Member, element: Any) -> bool:
@@ -332,66 +234,3 @@ def _add(current: JsonObject, name: str, value: Any) -> None:
         known.append(value)
     else:
         current[name] = [known, value]
-
-
-def _place(text: bytes, error: etree.XMLSyntaxError) -> str:
-    line, column = error.position
-    return f"line {line}, column {column}{_path(text)}"
-
-
-def _path(text: bytes) -> str:
-    """Where the parser stood when it gave up: the element that was open there."""
-    if _elements(text) > MAX_RETRACED:
-        return ""
-    open_elements = _OpenElements()
-    with contextlib.suppress(etree.XMLSyntaxError):
-        etree.fromstring(text, _parser(etree.XMLParser, target=open_elements))
-    return f", in {_shown(open_elements.path)}" if open_elements.path else ""
-
-
-class _OpenElements:
-    """A parser's target that keeps the way from the root to the element that is open."""
-
-    def __init__(self) -> None:
-        self._open: list[str] = []
-        self._siblings: list[dict[str, int]] = [{}]
-
-    def start(self, tag: str, _attributes: object) -> None:
-        name = tag.rpartition("}")[2]
-        siblings = self._siblings[-1]
-        siblings[name] = number = siblings.get(name, 0) + 1
-        self._open.append(name if number == 1 else f"{name}[{number}]")
-        self._siblings.append({})
-
-    def end(self, _tag: str) -> None:
-        self._open.pop()
-        self._siblings.pop()
-
-    def close(self) -> None:
-        pass
-
-    @property
-    def path(self) -> str:
-        return "".join(f"/{name}" for name in self._open)
-
-
-def _at(element: Any) -> str:
-    return f"line {element.sourceline}, {_shown(element.getroottree().getpath(element))}"
-
-
-def _reason(error: etree.XMLSyntaxError) -> str:
-    # lxml repeats the place at the end of the message.
-    return _shown(re.sub(r",? line \d+, column \d+$", "", (error.msg or "not well-formed").replace("\n", " ")))
-
-
-def _line(text: bytes, end: int) -> int:
-    return text.count(b"\n", 0, end) + 1
-
-
-def _shown(text: Any) -> str:
-    shown = str(text)
-    return shown if len(shown) <= MAX_SHOWN else shown[: MAX_SHOWN - 1] + "…"
-
-
-def _refused(reason: str) -> BodyRefusedError:
-    return BodyRefusedError("The body is not acceptable tXML.", [Finding("", reason)])
