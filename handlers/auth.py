@@ -74,6 +74,10 @@ class Credentials:
         """
         self._access_tokens.adopt_keys(old._access_tokens)
 
+    def attention(self) -> list[str]:
+        """What an administrator should know of them now, a line for each thing."""
+        return self._access_tokens.attention()
+
     def start(self) -> None:
         """Begin to fetch signing keys in the background, without waiting for them; needs a running event loop."""
         self._access_tokens.start()

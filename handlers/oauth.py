@@ -57,6 +57,11 @@ class AccessTokens:
             self._keys[source] = old._keys[source]
             old._lent.add(source)
 
+    def attention(self) -> list[str]:
+        """What is wrong with an issuer's keys now, a line for each."""
+        troubles = ((issuer.name, self._keys[issuer.keys].trouble()) for issuer in self._issuers)
+        return [f"auth.oauth.{name}: {trouble}" for name, trouble in troubles if trouble]
+
     def start(self) -> None:
         """Begin to fetch keys in the background; needs a running event loop."""
         for keys in self._keys.values():

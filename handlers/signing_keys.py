@@ -59,7 +59,7 @@ class SigningKeys:
         self._answered_for = float("-inf")
         """When the last refresh that succeeded began."""
         self._asked_for_a_request = float("-inf")
-        self._failing = False
+        self._failure: str | None = None
         self._clock_differs = False
 
     def start(self) -> None:
@@ -83,6 +83,14 @@ class SigningKeys:
         Our own time where there is no server or it does not say; None before its first answer.
         """
         return self._clock() if self._clock else None
+
+    def trouble(self) -> str | None:
+        """What is wrong with the keys now, for an administrator; None if nothing is."""
+        if self._published is None:
+            return f"no signing keys yet ({self._failure or 'still asking'}); its tokens are answered 503"
+        if self._failure:
+            return f"the signing keys cannot be refreshed ({self._failure}); the known ones stay in force"
+        return None
 
     @property
     def issuers(self) -> frozenset[str]:
@@ -160,19 +168,19 @@ class SigningKeys:
         except Exception:
             log.exception("action=key_refresh_fault")
             return False
-        if self._failing or self._published is None or published.keys != self._published.keys:
+        if self._failure or self._published is None or published.keys != self._published.keys:
             ids = [str(key.id)[:16] for key in published.keys.keys]
             host = ascii(self._source.host)
             log.info("action=signing_keys_loaded host=%s keys=%d ids=%s", host, len(ids), ascii(",".join(ids)))
-        self._published, self._answered_for, self._failing = published, began, False
+        self._published, self._answered_for, self._failure = published, began, None
         self._set_clock(published.date)
         return True
 
     def _failed(self, reason: str) -> None:
-        if not self._failing:
+        if self._failure is None:
             known = len(self._published.keys.keys) if self._published else 0
             log.warning("action=key_server_failed keys_in_force=%d reason=%s", known, ascii(reason))
-        self._failing = True
+        self._failure = reason
 
     def _set_clock(self, date: float | None) -> None:
         if date is None:

@@ -106,7 +106,7 @@ class InForce:
 
     def details(self) -> dict[str, object]:
         """What an administrator should know, for `/health/ready`: JSON members."""
-        attention = list(self._problems)
+        attention = [*self._problems, *self.credentials.attention()]
         if self._needing_restart:
             attention.append(f"restart to put in force: {', '.join(self._needing_restart)}")
         if self._front is None:

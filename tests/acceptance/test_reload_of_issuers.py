@@ -111,3 +111,15 @@ def test_new_key_in_the_file_comes_into_force_and_a_broken_file_keeps_the_old_on
     publish(service.folder, new)
     until(lambda: status(service, token(old)) == 503, service)
     assert status(service, token(new)) == 202
+
+
+def test_issuer_whose_keys_cannot_be_had_is_told(service: RunningService, issuer: IssuerServer) -> None:
+    issuer.mood = Mood.FAILS
+    unknown = issuer.token(rsa_key("unknown"))
+    assert status(service, unknown) == 503
+    until(lambda: told(service, "auth.oauth.fetched: the signing keys cannot be refreshed"), service)
+    text = service.config.read_text()
+    write(service.config, text.replace(f"{issuer.url}/keys", f"{issuer.url}/elsewhere"))
+    hang_up(service)
+    until(lambda: told(service, "auth.oauth.fetched: no signing keys yet", "answered 503"), service)
+    assert status(service, issuer.token()) == 503
