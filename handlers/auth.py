@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from handlers.interface import Endpoint, NotAllowedError, NotAuthenticatedError
-from handlers.oauth import AccessTokens, RefusedTokenError, TokenIssuer
+from handlers.oauth.issuers import AccessTokens, RefusedTokenError, TokenIssuer
 from handlers.secret import SecretHash
 
 REALM = "tradecloud-webhooks"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
-from handlers.access_token import TokenPolicy
-from handlers.key_server import KeySource
-from handlers.key_set import KeySetError, read_key_set
-from handlers.oauth import TokenIssuer
+from handlers.oauth.access_token import TokenPolicy
+from handlers.oauth.issuers import TokenIssuer
+from handlers.oauth.key_server import KeySource
+from handlers.oauth.key_set import KeySetError, read_key_set
 from service.errors import StartError
 from service.settings_models import OAuth
 

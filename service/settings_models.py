@@ -27,8 +27,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticKnownError
 
-from handlers.authority import Authority, authority_of, check_url, same_case
 from handlers.interface import Endpoint
+from handlers.oauth.authority import Authority, authority_of, check_url, same_case
 from handlers.secret import SecretHash
 from service.settings_sources import EMPTY_PATH, Located
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from handlers.access_token import Fault, TokenPolicy
 from handlers.auth import Credentials
-from handlers.authority import authority_of
 from handlers.interface import Endpoint, KeysUnavailableError, NotAllowedError, NotAuthenticatedError
-from handlers.key_server import KeySource
-from handlers.key_set import read_key_set
-from handlers.oauth import AccessTokens, RefusedTokenError, TokenIssuer
-from handlers.signing_keys import Rhythm
+from handlers.oauth.access_token import Fault, TokenPolicy
+from handlers.oauth.authority import authority_of
+from handlers.oauth.issuers import AccessTokens, RefusedTokenError, TokenIssuer
+from handlers.oauth.key_server import KeySource
+from handlers.oauth.key_set import read_key_set
+from handlers.oauth.signing_keys import Rhythm
 from tests.issuer import AUDIENCE, CLIENT, IssuerServer, Mood, SigningKey, rsa_key
 
 GUID = "0f3b6d2a-1111-2222-3333-444455556666"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from handlers.key_server import USUAL, KeyServerError, KeySource, Patience, fetch
+from handlers.oauth.key_server import USUAL, KeyServerError, KeySource, Patience, fetch
 from tests.issuer import IssuerServer, Mood, ec_key, rsa_key
 
 

@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
-from handlers.access_token import read
 from handlers.interface import KeysUnavailableError
-from handlers.key_server import KeySource, Published
-from handlers.signing_keys import Rhythm, SigningKeys
+from handlers.oauth.access_token import read
+from handlers.oauth.key_server import KeySource, Published
+from handlers.oauth.signing_keys import Rhythm, SigningKeys
 from tests.issuer import IssuerServer, Mood, SigningKey, rsa_key
 
 #: Never again by itself within a test.

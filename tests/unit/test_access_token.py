@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import RSAAlgorithm
 
-from handlers.access_token import Fault, InvalidTokenError, TokenPolicy, read
-from handlers.key_set import MAX_KEYS, KeySetError, read_key_set
+from handlers.oauth.access_token import Fault, InvalidTokenError, TokenPolicy, read
+from handlers.oauth.key_set import MAX_KEYS, KeySetError, read_key_set
 from tests.issuer import SigningKey, base64url, ec_key, rsa_key
 
 GUID = "AAAAAAAA-2222-3333-4444-555555555555"

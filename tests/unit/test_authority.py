@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from handlers.authority import authority_of, check_url
+from handlers.oauth.authority import authority_of, check_url
 
 GUID = "0f3b6d2a-1111-2222-3333-444455556666"
 ENTRA = "https://login.microsoftonline.com"

@@ -15,8 +15,8 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from handlers.authority import check_url, on_loopback
-from handlers.key_set import KeySet, KeySetError, json_object, read_key_set, union
+from handlers.oauth.authority import check_url, on_loopback
+from handlers.oauth.key_set import KeySet, KeySetError, json_object, read_key_set, union
 
 #: Metadata and keys are a few kilobytes; Entra's keys with their certificates about twenty.
 MAX_DOCUMENT_BYTES = 1024 * 1024

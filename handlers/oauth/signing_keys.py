@@ -15,8 +15,8 @@ from typing import TypeVar
 
 from handlers.background import in_thread
 from handlers.interface import KeysUnavailableError
-from handlers.key_server import KeyServerError, KeySource, Published, fetch
-from handlers.key_set import read_key_set
+from handlers.oauth.key_server import KeyServerError, KeySource, Published, fetch
+from handlers.oauth.key_set import read_key_set
 
 log = logging.getLogger(__name__)
 

@@ -6,10 +6,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from handlers.access_token import AccessToken, Fault, InvalidTokenError, TokenPolicy, read
 from handlers.interface import Endpoint, KeysUnavailableError, NotAllowedError
-from handlers.key_server import KeySource
-from handlers.signing_keys import USUAL, Rhythm, SigningKeys
+from handlers.oauth.access_token import AccessToken, Fault, InvalidTokenError, TokenPolicy, read
+from handlers.oauth.key_server import KeySource
+from handlers.oauth.signing_keys import USUAL, Rhythm, SigningKeys
 
 _FAULTS = list(Fault)
 

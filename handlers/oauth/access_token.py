@@ -1,6 +1,6 @@
 """Access tokens as JWTs: what one says, and whether that is what we ask for (RFC 7519, RFC 9068, RFC 8725).
 
-Pure: a token, a policy and the time go in. Whether the signature is good is the matter of `handlers.key_set`.
+Pure: a token, a policy and the time go in. Whether the signature is good is the matter of `handlers.oauth.key_set`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import jwt
 
-from handlers.authority import same_case
+from handlers.oauth.authority import same_case
 
 #: Signatures by public keys only. A token with a shared secret (HS256) could be made by whoever knows our public
 #: key, if we let the token choose (RFC 8725, section 2.1).
@@ -64,7 +64,7 @@ class TokenPolicy:
     """What the tokens of one issuer must say."""
 
     audiences: frozenset[str]
-    """Whom the token is for: one of these. This and what follows as `handlers.authority.same_case` spells it."""
+    """Whom the token is for: one of these. This and what follows as `authority.same_case` spells it."""
     clients: frozenset[str] = frozenset()
     """Who got it: one of these; empty for anybody."""
     roles: frozenset[str] = frozenset()

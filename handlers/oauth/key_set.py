@@ -10,7 +10,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from handlers.access_token import AccessToken
+from handlers.oauth.access_token import AccessToken
 
 #: NIST SP 800-131A and RFC 7518, section 3.3.
 MIN_RSA_BITS = 2048
