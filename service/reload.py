@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from handlers.auth import Credentials
 from handlers.background import in_thread
@@ -39,6 +40,10 @@ LOOK_EVERY = 2.0
 #: file that is still being written may be a whole one that lacks a credential, and its next event would be lost.
 SETTLED_AFTER = 0.3
 
+#: Reading the files takes longer than this, in seconds, only if one of them hangs: a named pipe, a network drive
+#: that is gone. Nothing else would tell that certificates are no longer renewed.
+HANGS_AFTER = 30.0
+
 #: What does not need a restart, besides all of [auth].
 _EXCHANGEABLE = {
     "server.certificate",
@@ -47,6 +52,8 @@ _EXCHANGEABLE = {
     "server.key_password_file",
     "log.level",
 }
+
+Found = TypeVar("Found")
 
 #: Key of the setting -> the file that it names and a digest of its content, or why it cannot be read.
 _Look = dict[str, tuple[Path, str]]
@@ -81,6 +88,10 @@ class _Reading:
     problems: tuple[str, ...]
 
 
+class _HangsError(Exception):
+    """The files are not read to their end in time; the text says which one."""
+
+
 class InForce:
     """Credentials and certificate in force; `watch` keeps them so, as a task of the event loop.
 
@@ -88,12 +99,22 @@ class InForce:
     a setting names (`settings.named_files`) is watched; those under [auth] lead to new credentials.
     """
 
-    def __init__(self, settings: Settings, front: Front | None, build: Callable[[Settings], Credentials]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        front: Front | None,
+        build: Callable[[Settings], Credentials],
+        *,
+        hangs_after: float = HANGS_AFTER,
+    ) -> None:
         self._started = self._settings = settings
         self._front = front
         self._build = build
         self._acted_on: _Look | None = None  # the settings were loaded a while ago: all is read once more
-        self._built_from = _of_auth(_look(settings))
+        self._hangs_after = hangs_after
+        self._hanging: asyncio.Future[Any] | None = None
+        self._being_read = ""
+        self._built_from = _of_auth(self._look(settings))
         self._asked = asyncio.Event()
         self._problems: tuple[str, ...] = ()
         self._needing_restart: list[str] = []
@@ -130,14 +151,18 @@ class InForce:
                         await self._asked.wait()
             asked = asked or self._asked.is_set()
             self._asked.clear()
+            if self._hanging is not None and not self._hanging.done() and not asked:
+                continue  # each attempt may cost a thread for ever
             try:
-                look = await in_thread(lambda: _look(self._settings))
+                look = await self._away(lambda: self._look(self._settings))
                 settled, looked = look == looked, look  # twice the same: whoever wrote has finished
                 if not settled or not (asked or look != self._acted_on or self._problems):
                     continue
-                if (reading := await in_thread(self._read)) is None:
+                if (reading := await self._away(self._read)) is None:
                     continue
                 await self._exchange(reading, asked=asked)
+            except _HangsError as error:
+                self._tell((str(error),), [], asked=asked)
             except Exception as error:
                 problem = f"a fault of ours while reading the files again ({type(error).__name__})"
                 if asked or self._problems != (problem,):
@@ -145,9 +170,25 @@ class InForce:
                 self._problems = (problem,)
             asked = False
 
+    async def _away(self, work: Callable[[], Found]) -> Found:
+        """The result of work in a thread.
+
+        Raises:
+            _HangsError: it hangs, and is left alone.
+        """
+        reading = asyncio.ensure_future(in_thread(work))
+        done, _ = await asyncio.wait([reading], timeout=self._hangs_after)
+        self._hanging = None if done else reading
+        if not done:
+            raise _HangsError(
+                f"{self._being_read}: not read to its end within {self._hangs_after:g} seconds (a named pipe, or a "
+                "drive that does not answer); the old state stays in force; mend it, then send SIGHUP"
+            )
+        return reading.result()
+
     def _read(self) -> _Reading | None:
         """Read everything; None if a file changed meanwhile, for then the parts may not belong together."""
-        look = _look(self._load()[0])
+        look = self._look(self._load()[0])
         settings, problems = self._load()
         named = settings
         credentials = pair = None
@@ -161,18 +202,29 @@ class InForce:
                 pair = _better(pair_in(settings.server), self._front.pair)
             except CertificateError as error:
                 problems += (f"{error}; {_old(self._front.pair)}",)
-        if _look(named) != look:
+        if self._look(named) != look:
             return None
         return _Reading(look, settings, credentials, pair, problems)
 
     def _load(self) -> tuple[Settings, tuple[str, ...]]:
         """The new settings; or the old ones, and what is wrong with the new ones."""
+        self._being_read = f"{self._settings.source or 'the environment'} or a file that is named there"
         try:
             settings = load(self._settings.source)
             require_credentials(settings)
         except SettingsError as error:
             return self._settings, _kept(error)
         return settings, ()
+
+    def _look(self, settings: Settings) -> _Look:
+        files = dict(named_files(settings))
+        if settings.source is not None:
+            files["settings"] = settings.source
+        look = {}
+        for key, path in files.items():
+            self._being_read = f"{key}: {path}"
+            look[key] = path, _digest(path)
+        return look
 
     async def _exchange(self, reading: _Reading, *, asked: bool) -> None:
         changed = []
@@ -210,13 +262,6 @@ class InForce:
         if restart and restart != self._needing_restart:
             log.warning("action=restart_needed settings=%s", ",".join(restart))
         self._needing_restart = restart
-
-
-def _look(settings: Settings) -> _Look:
-    files = dict(named_files(settings))
-    if settings.source is not None:
-        files["settings"] = settings.source
-    return {key: (path, _digest(path)) for key, path in files.items()}
 
 
 def _digest(path: Path) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -13,7 +16,7 @@ from handlers.auth import Credentials
 from handlers.interface import Endpoint, NotAuthenticatedError
 from service.app import credentials_in
 from service.errors import StartError
-from service.reload import InForce
+from service.reload import LOOK_EVERY, InForce
 from service.settings import Settings, load
 
 
@@ -100,3 +103,59 @@ def test_credentials_that_cannot_be_made_keep_the_old_ones_until_they_can(
     assert {"attention": [told]} in details
     assert details[-1] == {"attention": []}
     assert f"action=reload_refused reason={told}" in caplog.text
+
+
+def test_file_that_hangs_is_told_and_what_is_asked_for_then_is_read_anew(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    hanging = folder / "password.txt"
+
+    async def watch() -> None:
+        in_force = InForce(load(folder / "webhooks.toml", environ={}), None, credentials_in, hangs_after=0.1)
+        hanging.unlink()
+        os.mkfifo(hanging)
+        task = asyncio.create_task(in_force.watch())
+        async with asyncio.timeout(60):
+            while not in_force.details()["attention"]:
+                await asyncio.sleep(0.05)
+            (line,) = cast("list[str]", in_force.details()["attention"])
+            assert line.startswith(f"auth.basic.main.password_file: {hanging}: not read to its end")
+            assert await accepts(in_force.credentials, "first")
+            hanging.unlink()
+            hanging.write_text("second")
+            in_force.look_again()
+            while not await accepts(in_force.credentials, "second"):
+                await asyncio.sleep(0.05)
+            assert in_force.details() == {"attention": []}
+            hanging.write_text("third")  # nobody asks this time
+            while not await accepts(in_force.credentials, "third"):
+                await asyncio.sleep(0.05)
+        task.cancel()
+
+    asyncio.run(watch())
+    assert caplog.text.count("action=reload_refused reason=auth.basic.main.password_file") == 1
+
+
+def test_files_are_read_again_without_being_asked_once_what_hangs_goes_on(folder: Path) -> None:
+    hanging = folder / "password.txt"
+
+    async def watch() -> None:
+        in_force = InForce(load(folder / "webhooks.toml", environ={}), None, credentials_in, hangs_after=0.1)
+        hanging.unlink()
+        os.mkfifo(hanging)
+        task = asyncio.create_task(in_force.watch())
+        async with asyncio.timeout(60):
+            while not in_force.details()["attention"]:
+                await asyncio.sleep(0.05)
+            threads = threading.active_count()
+            writing = os.open(hanging, os.O_WRONLY)
+            await asyncio.sleep(3 * LOOK_EVERY)
+            assert threading.active_count() == threads
+            hanging.unlink()
+            hanging.write_text("second")
+            os.close(writing)
+            while not await accepts(in_force.credentials, "second"):
+                await asyncio.sleep(0.05)
+        task.cancel()
+
+    asyncio.run(watch())
