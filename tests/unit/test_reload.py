@@ -111,7 +111,7 @@ def test_file_that_hangs_is_told_and_what_is_asked_for_then_is_read_anew(
     hanging = folder / "password.txt"
 
     async def watch() -> None:
-        in_force = InForce(load(folder / "webhooks.toml", environ={}), None, credentials_in, hangs_after=0.1)
+        in_force = InForce(load(folder / "webhooks.toml", environ={}), None, credentials_in, hangs_after=1.0)
         hanging.unlink()
         os.mkfifo(hanging)
         task = asyncio.create_task(in_force.watch())
@@ -140,7 +140,7 @@ def test_files_are_read_again_without_being_asked_once_what_hangs_goes_on(folder
     hanging = folder / "password.txt"
 
     async def watch() -> None:
-        in_force = InForce(load(folder / "webhooks.toml", environ={}), None, credentials_in, hangs_after=0.1)
+        in_force = InForce(load(folder / "webhooks.toml", environ={}), None, credentials_in, hangs_after=1.0)
         hanging.unlink()
         os.mkfifo(hanging)
         task = asyncio.create_task(in_force.watch())
