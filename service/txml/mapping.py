@@ -77,6 +77,8 @@ class Members:
 
     by_element: dict[str, Member] = field(default_factory=dict)
     """How to read an element, by its name."""
+    entries: dict[str, Entry] = field(default_factory=dict)
+    """The same, taken apart for the reader's loop, which spends a fifth of its time on attributes otherwise."""
     by_name: dict[str, Member] = field(default_factory=dict)
     """How to write a member, by its name in JSON."""
 
@@ -97,6 +99,10 @@ class Member:
     """Of an object, or of each object in the list; None for single values."""
     wrapper: str | None = None
     """The element around the items of a list, if the contract has one."""
+
+
+#: Name in JSON, whether it is a list, what makes the value of a text, the entries inside an object, and the member.
+Entry = tuple[str, bool, Callable[[str], Any] | None, "dict[str, Entry] | None", Member]
 
 
 class Mapping:
@@ -130,6 +136,9 @@ class Mapping:
         for member, also_read in found:
             for element in (*also_read, member.element, member.name):
                 members.by_element.setdefault(element, member)
+        for element, member in members.by_element.items():
+            inner = None if member.members is None else member.members.entries
+            members.entries[element] = (member.name, member.repeated, member.convert, inner, member)
 
     def _member(self, name: str, schema: Json) -> tuple[Member, tuple[str, ...]]:
         own, resolved = _xml(schema), self._resolved(schema)

@@ -38,8 +38,10 @@ _WITH_ATTRIBUTES = re.compile(
 _ATTRIBUTE = re.compile(rb"(?P<declaration>xmlns)?[^\s=\"']*+\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+')")
 
 
-def parse(text: bytes) -> Any:
-    """The root element. Elements in the namespace of the root have their plain names.
+def parse(text: bytes) -> tuple[Any, int]:
+    """The root element, and the number of tags, which is at least that of the elements.
+
+    Elements in the namespace of the root have their plain names.
 
     Raises:
         BodyRefusedError: not well-formed, a document type, an inclusion, or too large in some way.
@@ -48,18 +50,14 @@ def parse(text: bytes) -> Any:
     prolog = _PROLOG.match(text)
     if prolog is not None and text.startswith(b"<!DOCTYPE", prolog.end()):
         raise refused(f"line {_line(text, prolog.end())}: a document type (DOCTYPE) is not taken")
-    if count_elements(text) > MAX_ELEMENTS:
+    tags = text.count(b"<")
+    if tags > MAX_ELEMENTS and tags - text.count(b"</") > MAX_ELEMENTS:
         raise refused(f"more than {MAX_ELEMENTS} elements")
     _check_attributes(text)
     root = _parsed(text)
     if b"xmlns" in text:
         _use_plain_names(root)
-    return root
-
-
-def count_elements(text: bytes) -> int:
-    """No more elements than this are in it."""
-    return text.count(b"<") - text.count(b"</")
+    return root, tags
 
 
 def _check_attributes(text: bytes) -> None:
@@ -142,7 +140,7 @@ def _place(text: bytes, error: etree.XMLSyntaxError) -> str:
 
 def _path(text: bytes) -> str:
     """Where the parser stood when it gave up: the element that was open there."""
-    if count_elements(text) > MAX_RETRACED:
+    if text.count(b"<") - text.count(b"</") > MAX_RETRACED:
         return ""
     open_elements = _OpenElements()
     with contextlib.suppress(etree.XMLSyntaxError):

@@ -21,11 +21,11 @@ from handlers.interface import JsonObject
 from service.parsed_body import MAX_DEPTH, ParsedBody
 from service.problems import BodyRefusedError
 from service.txml.encoding import to_utf8
-from service.txml.mapping import WHITE_SPACE, Mapping, Member, NumberError
-from service.txml.parsing import at, count_elements, parse, refused
+from service.txml.mapping import WHITE_SPACE, Entry, Mapping, Member, NumberError
+from service.txml.parsing import at, parse, refused
 
 _HAS_ATTRIBUTES = etree.XPath("boolean(//@*)")
-_NOTHING: dict[str, Member] = {}
+_NOTHING: dict[str, Entry] = {}
 
 
 def read(body: bytes, mapping: Mapping, charset: str | None = None) -> ParsedBody:
@@ -40,14 +40,12 @@ def read(body: bytes, mapping: Mapping, charset: str | None = None) -> ParsedBod
         MemoryError: there is no memory for it now.
     """
     text, remarks = to_utf8(body, charset)
-    root = parse(text)
+    root, tags = parse(text)
     if root.tag not in mapping.roots:
         raise refused(f"{at(root)}: the root element is not {mapping.root}")
     conversion = _Conversion(attributes=_HAS_ATTRIBUTES(root))
     document = conversion.document(root, mapping)
-    return ParsedBody(
-        document, count_elements(text) + conversion.beside, ambiguous=conversion.ambiguous, remarks=remarks
-    )
+    return ParsedBody(document, tags + conversion.beside, ambiguous=conversion.ambiguous, remarks=remarks)
 
 
 class _Conversion:
@@ -67,61 +65,43 @@ class _Conversion:
     def document(self, root: Any, mapping: Mapping) -> JsonObject:
         """The values of all elements below the root."""
         document: JsonObject = {}
-        current, members, left = document, mapping.members.by_element, len(root)
-        enclosing: list[tuple[JsonObject, dict[str, Member], int]] = []
+        current, entries, left = document, mapping.members.entries, len(root)
+        enclosing: list[tuple[JsonObject, dict[str, Entry], int]] = []
         attributes = self._attributes
         elements = root.iter()
         self._keep_beside_elements(document, next(elements))
         # Little is called from inside this loop: the calls would take as long as all of the rest.
         for element in elements:
             left -= 1
-            tag = element.tag
-            member = members.get(tag)
+            entry = entries.get(element.tag)
             children = len(element)
             tail = element.tail
             if tail is not None and tail.strip(WHITE_SPACE):
                 self._keep_text(current, tail)
             if children:
-                enclosing.append((current, members, left))
+                enclosing.append((current, entries, left))
                 if len(enclosing) >= MAX_DEPTH:
                     raise refused(f"{at(element)}: nested deeper than {MAX_DEPTH} levels")
                 left = children
-                if member is None:
-                    opened: JsonObject = {}
-                    _add(current, tag, opened)
-                    members = _NOTHING
-                elif (tag != member.element or member.wrapper) and _is_wrapper(member, element):
-                    members = {member.element: member}
-                    opened = self._open_around(current, member, tag)
-                else:
-                    opened = {}
-                    name = member.name
-                    if member.repeated:
-                        if name in current:
-                            current[name].append(opened)  # type: ignore[union-attr]
-                        else:
-                            current[name] = [opened]
-                    elif name in current:
-                        raise _twice(element)
-                    else:
-                        current[name] = opened
-                    members = _NOTHING if member.members is None else member.members.by_element
-                current = opened
+                current, entries = self._open(current, entry, element)
                 text = element.text
                 if attributes or (text is not None and text.strip(WHITE_SPACE)):
-                    self._keep_beside_elements(opened, element)
-            elif member is None or attributes or member.members is not None:
-                self._keep_unusual_value(current, member, element)
+                    self._keep_beside_elements(current, element)
+            elif entry is None or attributes:
+                self._keep_unusual_value(current, entry, element)
             else:
+                name, repeated, convert, inner, _ = entry
                 value = element.text
-                if value is not None and member.convert is not None:
+                if inner is not None:
+                    self._keep_unusual_value(current, entry, element)
+                    value = None
+                elif value is not None and convert is not None:
                     try:
-                        value = member.convert(value)
+                        value = convert(value)
                     except NumberError as error:
                         raise _number_refused(error, element) from None
                 if value is not None:
-                    name = member.name
-                    if member.repeated:
+                    if repeated:
                         if name in current:
                             current[name].append(value)  # type: ignore[union-attr]
                         else:
@@ -131,9 +111,30 @@ class _Conversion:
                     else:
                         current[name] = value
             while not left and enclosing:
-                current, members, left = enclosing.pop()
+                current, entries, left = enclosing.pop()
         self._keep_beside_items()
         return document
+
+    def _open(self, current: JsonObject, entry: Entry | None, element: Any) -> tuple[JsonObject, dict[str, Entry]]:
+        """What an element with children opens, and how to read these."""
+        opened: JsonObject = {}
+        if entry is None:
+            _add(current, element.tag, opened)
+            return opened, _NOTHING
+        name, repeated, _, inner, member = entry
+        if repeated:
+            tag = element.tag
+            if (tag != member.element or member.wrapper) and _is_wrapper(member, element):
+                return self._open_around(current, member, tag), {member.element: entry}
+            if name in current:
+                current[name].append(opened)  # type: ignore[union-attr]
+            else:
+                current[name] = [opened]
+        elif name in current:
+            raise _twice(element)
+        else:
+            current[name] = opened
+        return opened, _NOTHING if inner is None else inner
 
     def _open_around(self, current: JsonObject, member: Member, tag: str) -> JsonObject:
         """What an element around a list opens: the list belongs to the parent, and nothing else in it does."""
@@ -166,8 +167,9 @@ class _Conversion:
             self.beside += 1
             _add(current, prefix + name, value)
 
-    def _keep_unusual_value(self, current: JsonObject, member: Member | None, element: Any) -> None:
+    def _keep_unusual_value(self, current: JsonObject, entry: Entry | None, element: Any) -> None:
         """An element without children that the contract does not know, has attributes, or ought to be an object."""
+        member = None if entry is None else entry[4]
         text = element.text
         blank = text is None or not text.strip(WHITE_SPACE)
         if blank and element.attrib and (member is None or member.members is not None):
@@ -219,7 +221,7 @@ def _twice(element: Any) -> BodyRefusedError:
 def _is_wrapper(member: Member, element: Any) -> bool:
     """Whether this element holds the items of a list instead of being one. The samples have no such elements, but
     another reading of the contract writes them."""
-    if not member.repeated or all(child.tag != member.element for child in element):
+    if all(child.tag != member.element for child in element):
         return False
     return member.members is None or member.element not in member.members.by_element
 
