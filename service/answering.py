@@ -18,8 +18,12 @@ from service.problems import Answer, UnavailableError
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two lines about deliveries to addresses that are none.
-TELL_OF_STRAY_EVERY = 5.0
+#: Seconds between two lines that say the same of requests that strangers can make.
+TELL_STRANGERS_EVERY = 5.0
+
+
+class _MaintenanceError(UnavailableError):
+    """Every delivery has to wait."""
 
 
 class Answering:
@@ -29,7 +33,7 @@ class Answering:
         self._app = app
         self._maintenance = maintenance
         self._retry_after = retry_after
-        self._told_of_stray_at = float("-inf")
+        self._told_at: dict[str, float] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -45,7 +49,7 @@ class Answering:
 
         try:
             if scope["method"] == "POST" and self._maintenance.on:
-                raise UnavailableError("Maintenance.")
+                raise _MaintenanceError("Maintenance.")
             await self._app(scope, receive, sending)
         except SenderGoneError:
             log.info("action=sender_gone")
@@ -59,10 +63,17 @@ class Answering:
 
     def _tell_of_stray(self, scope: Scope, status: int) -> None:
         """Somebody tried to deliver to an address that is none. A mistake in the portal's settings loses every
-        event, and this line is its only trace. Seldom, for strangers knock at many doors."""
-        if (now := time.monotonic()) - self._told_of_stray_at >= TELL_OF_STRAY_EVERY:
-            self._told_of_stray_at = now
+        event, and this line is its only trace."""
+        if self._is_time_to_tell("no such address"):
             log.warning("action=no_such_address status=%d path=%s", status, quoted(scope["path"]))
+
+    def _is_time_to_tell(self, what: str) -> bool:
+        """Nobody has proved who he is yet: strangers must not be able to fill the log."""
+        now = time.monotonic()
+        if now - self._told_at.get(what, float("-inf")) < TELL_STRANGERS_EVERY:
+            return False
+        self._told_at[what] = now
+        return True
 
     def _answer(self, error: Exception) -> Answer:
         match error:
@@ -71,10 +82,12 @@ class Answering:
             case NotAllowedError():
                 return problems.not_allowed(error.challenges)
             case KeysUnavailableError():
-                log.warning("action=unavailable reason=%s", error)
+                if self._is_time_to_tell(str(error)):
+                    log.warning("action=unavailable reason=%s", error)
                 return problems.unavailable("The access token cannot be checked now.", self._retry_after)
             case UnavailableError():
-                log.warning("action=unavailable reason=%s", error)
+                if not isinstance(error, _MaintenanceError) or self._is_time_to_tell("maintenance"):
+                    log.warning("action=unavailable reason=%s", error)
                 return problems.unavailable(error.public, self._retry_after)
             case InboxUnavailableError():
                 log.error("action=unavailable reason=%s", error)
