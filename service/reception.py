@@ -192,7 +192,7 @@ class Reception:
         except Exception as error:
             # Whatever it was: the body is not kept, so no final answer may be given.
             raise UnavailableError("The service could not keep the body.", repr(error)) from error
-        first = f"; {findings[0]['pointer']}: {findings[0]['reason']}" if findings else ""
+        first = f" {findings[0]['pointer'] or 'body'}: {findings[0]['reason']}" if findings else ""
         log.warning(
             "action=quarantined status=%d id=%s endpoint=%s credential=%s bytes=%d again=%s detail=%s%s",
             problem.status,
