@@ -2,8 +2,11 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+# Starts this service with every state it can be put into, and judges it.
+TARGET := $(BIN)/python -m tools.target run --issuer http://localhost:8097 -- \
+          $(BIN)/python -m conformance run https://localhost:8453 --profile reference --strict
 
-.PHONY: serve install test check generate specs bench lock clean help
+.PHONY: serve install test check generate specs bench lock clean help conformance conformance-quick conformance-tools
 
 serve: $(VENV)/.runtime     ## start the service for a first try: https://localhost:8443
 	$(BIN)/webhooks serve --dev
@@ -26,6 +29,15 @@ generate: $(VENV)/.development ## write generated/ anew from specs/
 specs: $(VENV)/.development ## what differs in Tradecloud's live contracts; options: make specs ARGS="--help"
 	$(BIN)/python -m tools.specs $(ARGS)
 
+conformance: $(VENV)/.development ## judge this service against the contract, all of it, and prove that the suite can fail
+	$(TARGET) --intrusive --generated 60
+	$(BIN)/python -m conformance prove
+
+conformance-quick: $(VENV)/.development ## the same in under two minutes: wave 1 and a short generated phase
+	$(TARGET) --quick --generated 15
+
+conformance-tools: $(VENV)/.development ## only install what `.venv/bin/python -m conformance` needs
+
 bench: $(VENV)/.development ## accepted events per second, beside stock connexion
 	$(BIN)/python -m bench
 
@@ -41,7 +53,7 @@ clean:                      ## remove what was installed
 	rm -rf $(VENV)
 
 help:                       ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */make \1\t/' | expand -t 24
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -1,0 +1,221 @@
+"""The command line: `python -m conformance`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from conformance import baseline as baselines
+from conformance.catalogue import CaseInfo, catalogue
+from conformance.profile import ProfileError
+from conformance.profile import load as load_profile
+from conformance.report.records import RunReader
+
+app = typer.Typer(
+    name="conformance",
+    help="Judges any receiver of Tradecloud's webhooks against the contract.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+RUNS = Path(".conformance/runs")
+PROFILES = Path(__file__).parent / "profiles"
+
+RunArgument = Annotated[
+    str, typer.Argument(help="The folder of a run, or its name below .conformance/runs; `last`.")
+]
+
+
+def main() -> None:
+    """Entry point."""
+    with _one_line_errors():
+        app()
+
+
+@app.command("run")
+def run_command(
+    url: Annotated[str, typer.Argument(help="Base URL of the receiver, such as https://localhost:8443.")],
+    profile: Annotated[str, typer.Option(help="A YAML file, or the name of one in conformance/profiles.")],
+    only: Annotated[
+        list[str] | None, typer.Option(help="Ids or beginnings of ids, such as AUTH or MAL-05.")
+    ] = None,
+    wave: Annotated[list[int] | None, typer.Option(help="1, 2 or 3; 1 and 2 unless told.")] = None,
+    intrusive: Annotated[bool, typer.Option(help="Also wave 3: expansion of XML, slow senders, bursts.")] = False,
+    strict: Annotated[bool, typer.Option(help="A WEAK fails too.")] = False,
+    quick: Annotated[bool, typer.Option(help="Wave 1 with fewer repetitions.")] = False,
+    generated: Annotated[float, typer.Option(help="Seconds for the generated phase; 0 leaves it out.")] = 0.0,
+    fresh_seed: Annotated[bool, typer.Option(help="Other generated bodies than last time.")] = False,
+    shuffle: Annotated[int | None, typer.Option(help="Cases in an order that this number determines.")] = None,
+    pace: Annotated[float | None, typer.Option(help="Requests per second; 5 unless on this machine.")] = None,
+    baseline: Annotated[Path | None, typer.Option(help="Accepted findings: case, variant, reason, until.")] = None,
+    i_own_the_target: Annotated[
+        str | None, typer.Option(help="The host name of a receiver elsewhere, given by its owner.")
+    ] = None,
+    folder: Annotated[Path | None, typer.Option(help="Where the reports go.")] = None,
+) -> None:
+    """Judge a receiver. Exit status: 0 conformant, 1 failures, 2 a fault of the suite, 3 something could not be
+    tried, 4 the baseline has to be shortened."""
+    from conformance.runner.running import Options, run
+
+    chosen = load_profile(_profile_path(profile))
+    waves = tuple(wave or ((1,) if quick else (1, 2))) + ((3,) if intrusive else ())
+    options = Options(
+        waves=waves,
+        only=tuple(only or ()),
+        strict=strict,
+        full=not quick,
+        generated=generated,
+        fresh_seed=fresh_seed,
+        pace=pace,
+        allowed=i_own_the_target,
+        baseline=baselines.load(baseline) if baseline else (),
+        shuffle=shuffle,
+    )
+    target = folder or RUNS / datetime.now().strftime("%Y%m%d-%H%M%S")
+    progress = _Progress()
+    outcome = run(chosen, url, target, options, tell=_tell, progress=progress)
+    progress.done()
+    _write_reports(target)
+    _link_last(target)
+    from conformance.report import terminal
+
+    terminal.show(RunReader(target))
+    raise typer.Exit(outcome.exit_status)
+
+
+@app.command("list")
+def list_command(
+    only: Annotated[list[str] | None, typer.Argument(help="Ids or beginnings of ids.")] = None,
+) -> None:
+    """The cases of the catalogue."""
+    for info in _chosen(only):
+        typer.echo(f"{info.id:8} {info.level:6} wave {info.wave}  {info.title}")
+
+
+@app.command()
+def explain(id: Annotated[str, typer.Argument(help="The id of a case.")]) -> None:
+    """What a case is about, why it matters and what to do about it."""
+    info = catalogue().get(id.upper())
+    if info is None:
+        raise ProfileError(f"no case is called {id}; `python -m conformance list` shows them all")
+    from conformance.requirements import requirement
+
+    typer.echo(f"{info.id}  {info.title}\n{info.area.heading}; {info.level}, wave {info.wave}, {info.safety}\n")
+    for key in info.requirements:
+        typer.echo(f"  {key}: {requirement(key).sentence}")
+    if info.needs:
+        typer.echo(f"\nNeeds: {', '.join(info.needs)}")
+    typer.echo(f"\nIf it fails: {info.consequence}\nWhat to do: {info.fix}")
+    for stack, hint in info.hints.items():
+        typer.echo(f"  {stack}: {hint}")
+
+
+@app.command()
+def curl(
+    run: RunArgument, id: Annotated[str, typer.Argument(help="The id of a result, such as MAL-05.123.")]
+) -> None:
+    """A curl line that sends the probe of a result again."""
+    from conformance.report.curl import curl as line
+
+    typer.echo(line(RunReader(_run_folder(run)), id))
+
+
+@app.command()
+def prove(
+    only: Annotated[list[str] | None, typer.Argument(help="Ids of cases or of faults (MU-04).")] = None,
+    stock: Annotated[bool, typer.Option(help="Also try stock schemathesis on every faulty receiver.")] = False,
+    benign: Annotated[bool, typer.Option(help="Also the correct but different receivers.")] = True,
+    jobs: Annotated[int, typer.Option(help="Faulty receivers at a time.")] = 2,
+    table: Annotated[Path | None, typer.Option(help="Write the kill table as Markdown.")] = None,
+) -> None:
+    """Show that the suite can fail: flip test, faulty receivers, benign variants."""
+    from conformance.proof.proving import prove as carry_out
+
+    raise typer.Exit(
+        carry_out(tuple(only or ()), stock=stock, benign=benign, jobs=jobs, table=table, tell=typer.echo)
+    )
+
+
+@app.command()
+def render(run: RunArgument) -> None:
+    """Write the reports of a run anew from its run.ndjson."""
+    _write_reports(_run_folder(run))
+
+
+def _write_reports(folder: Path) -> None:
+    from conformance.report import html, json_report, junit, markdown
+
+    reader = RunReader(folder)
+    for name, module in (
+        ("report.json", json_report),
+        ("junit.xml", junit),
+        ("summary.md", markdown),
+        ("report.html", html),
+    ):
+        (folder / name).write_text(module.render(reader), encoding="utf-8")
+    typer.echo(f"Reports: {folder / 'report.html'}, junit.xml, report.json, summary.md, run.ndjson")
+
+
+def _link_last(folder: Path) -> None:
+    if folder.parent == RUNS:
+        (RUNS / "last").unlink(missing_ok=True)
+        (RUNS / "last").symlink_to(folder.name)
+
+
+def _run_folder(name: str) -> Path:
+    for folder in (Path(name), RUNS / name):
+        if folder.is_dir():
+            return folder
+    raise ProfileError(f"no run is called {name}; the runs are in {RUNS}")
+
+
+def _profile_path(name: str) -> Path:
+    shipped = PROFILES / f"{name}.yaml"
+    return shipped if shipped.is_file() and not Path(name).is_file() else Path(name)
+
+
+def _chosen(only: list[str] | None) -> Iterator[CaseInfo]:
+    for info in catalogue().values():
+        if not only or any(info.id.startswith(one.upper()) for one in only):
+            yield info
+
+
+def _tell(text: str) -> None:
+    print(f"conformance: {text}", file=sys.stderr)
+
+
+class _Progress:
+    """One line that changes, on a terminal only."""
+
+    def __init__(self) -> None:
+        self._shown = sys.stderr.isatty()
+
+    def __call__(self, info: CaseInfo) -> None:
+        if self._shown:
+            print(f"\r\x1b[K{info.id} {info.title[:66]}", end="", file=sys.stderr, flush=True)
+
+    def done(self) -> None:
+        """Take the line away."""
+        if self._shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    try:
+        yield
+    except (ProfileError, baselines.BaselineError, ValueError, LookupError) as error:
+        for line in str(error).splitlines():
+            print(f"conformance: {line}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        print(f"conformance: {error.filename or ''} {error.strerror or error}", file=sys.stderr)
+        sys.exit(2)

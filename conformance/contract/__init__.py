@@ -1,0 +1,1 @@
+"""A second reading of the contract: schemas, sample bodies, JSON and tXML writers."""

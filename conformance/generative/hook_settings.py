@@ -1,0 +1,4 @@
+"""What the phase hands to the hooks, which run in another process."""
+
+#: Names the environment variable that holds the hooks' settings, as JSON.
+SETTINGS_VARIABLE = "TCCONF_GENERATIVE"

@@ -1,0 +1,258 @@
+"""Runs the generated phase: frozen findings first, then Schemathesis for each endpoint, then the judgement."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from conformance.generative.contract import ServedContract
+from conformance.generative.frozen import frozen, over_network, replay
+from conformance.generative.hook_settings import SETTINGS_VARIABLE
+from conformance.generative.journal import Recorded, calls
+from conformance.generative.judging import Wrong, wrongs
+from conformance.generative.mapping import case_of
+from conformance.generative.process import AUTHORIZATION_VARIABLE, Ended, configuration, load, prepared, start
+from conformance.generative.values import (
+    Call,
+    Expectation,
+    Finding,
+    GeneratedOutcome,
+    GenerativeSettings,
+    Keywords,
+)
+
+# Schemathesis' warnings that say that something was not tested as meant. Those about rates compare its own labels.
+_WARNINGS_OF_NOTE = frozenset(
+    "missing_auth base_url_mismatch unsupported_regex unresolvable_reference rate_limited missing_deserializer".split()
+)
+_OWN_CHECKS = ("response_schema_conformance",)
+_ALL_CHECKS = (
+    "not_a_server_error status_code_conformance content_type_conformance response_schema_conformance"
+    " response_headers_conformance positive_data_acceptance negative_data_rejection use_after_free"
+    " ensure_resource_availability missing_required_header ignored_auth object_level_authorization"
+    " unsupported_method allow_header_conformance".split()
+)
+
+
+def run_generated_phase(settings: GenerativeSettings, work_folder: Path) -> GeneratedOutcome:
+    """Generates, sends, judges. Findings are results; raises GenerativeError when nothing could be generated."""
+    started = time.monotonic()
+    seed = None if settings.deterministic else settings.seed or secrets.randbits(32)
+    gathered = _Gathered()
+    authorization = _authorization(settings)
+    replayed = _replay_frozen(settings, authorization, gathered)
+    endpoints = list(settings.contracts)
+    for n, endpoint in enumerate(endpoints):
+        left = None
+        if settings.time_budget is not None:
+            spent = time.monotonic() - started
+            left = max(1.0, (settings.time_budget - spent) / (len(endpoints) - n))
+        folder = work_folder / endpoint
+        folder.mkdir(parents=True, exist_ok=True)
+        _generate(settings, endpoint, folder, seed, left, gathered)
+    return GeneratedOutcome(
+        findings=gathered.findings(),
+        calls=tuple(gathered.calls),
+        warnings=tuple(gathered.warnings),
+        errors=tuple(gathered.errors),
+        executed=len(gathered.calls),
+        seconds=time.monotonic() - started,
+        keywords=Keywords(dict(gathered.met), dict(gathered.broken)),
+        complete=gathered.complete,
+        seed=seed,
+        replayed=replayed,
+    )
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """What has been seen so far."""
+
+    calls: list[Call] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    met: Counter[str] = field(default_factory=Counter)
+    broken: Counter[str] = field(default_factory=Counter)
+    complete: bool = True
+    _findings: dict[tuple[object, ...], Finding] = field(default_factory=dict)
+
+    def add(self, finding: Finding) -> None:
+        """One finding for each kind of wrong answer, shown by its smallest request."""
+        key = (finding.case_id, finding.operation, finding.check, finding.status, finding.advisory, finding.weak)
+        known = self._findings.get(key)
+        if known is None:
+            self._findings[key] = finding
+            return
+        smaller = finding if len(finding.request) < len(known.request) else known
+        self._findings[key] = replace(smaller, occurrences=known.occurrences + finding.occurrences)
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Firm ones first."""
+        return tuple(sorted(self._findings.values(), key=lambda f: (f.weak, f.advisory, f.case_id, f.operation)))
+
+
+def _generate(
+    settings: GenerativeSettings,
+    endpoint: str,
+    folder: Path,
+    seed: int | None,
+    time_limit: float | None,
+    gathered: _Gathered,
+) -> None:
+    contract = load(settings.contracts[endpoint])
+    served = ServedContract(contract)
+    path, authorization = settings.paths[endpoint], _authorization(settings)
+    claimed = prepared(contract, path, settings.formats[endpoint])
+    (folder / "contract.json").write_text(json.dumps(claimed), encoding="utf-8")
+    (folder / "schemathesis.toml").write_text(configuration(_configured(settings)), encoding="utf-8")
+    journal, report = folder / "journal.ndjson", folder / "report.json"
+    for left_over in (journal, report):
+        left_over.unlink(missing_ok=True)
+    arguments = ["--config-file", "schemathesis.toml", "run", "contract.json", "--url", settings.base_url]
+    arguments += ["--report-json-path", report.name, "--phases", ",".join(settings.phases)]
+    if seed is not None:
+        arguments += ["--seed", str(seed)]
+    handed = {"endpoint": endpoint, "run": settings.run, "journal": str(journal.resolve())}
+    environment = {SETTINGS_VARIABLE: json.dumps(handed), AUTHORIZATION_VARIABLE: authorization}
+    ended = start(arguments, folder, environment, time_limit)
+    before = len(gathered.calls)
+    for call in calls(journal, endpoint):
+        _judge(call, served, settings, authorization, gathered)
+    _account_for(ended, report, endpoint, len(gathered.calls) - before, gathered)
+
+
+def _configured(settings: GenerativeSettings) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "hooks": "conformance.generative.hooks",
+        "max-redirects": 0,
+        "continue-on-failure": True,
+        "request-timeout": settings.budget_seconds + 2,
+        "tls-verify": str(settings.ca_file.resolve()) if settings.ca_file else True,
+        "headers": {"Authorization": "${" + AUTHORIZATION_VARIABLE + "}"},
+        "generation": {
+            "deterministic": settings.deterministic,
+            "database": "none",
+            "max-examples": settings.max_examples,
+            # Of several requests that show a finding the smallest is kept; shrinking would send thousands more.
+            "no-shrink": True,
+        },
+        # The calls are judged from the journal, by the same rules for every phase and with the contract's own word.
+        "checks": {name: {"enabled": name in _OWN_CHECKS} for name in _ALL_CHECKS},
+    }
+    if settings.pace is not None:
+        per_minute = max(1, round(settings.pace * 60))
+        values["rate-limit"] = f"{per_minute}/m" if settings.pace < 1 else f"{round(settings.pace)}/s"
+    return values
+
+
+def _judge(
+    call: Recorded,
+    served: ServedContract,
+    settings: GenerativeSettings,
+    authorization: str,
+    gathered: _Gathered,
+) -> None:
+    media_type = call.header("Content-Type")
+    if call.method == "POST":
+        verdict = served.judge(media_type, call.body)
+        claimed = settings.formats[call.endpoint]
+        expectation, features = verdict.expectation, list(verdict.features)
+        if expectation is not Expectation.INVALID:
+            gathered.met.update(verdict.keywords)
+        else:
+            gathered.broken.update(verdict.keywords)
+        if "xml" in media_type and "txml" not in claimed:
+            expectation = Expectation.INVALID
+        reason = verdict.reason
+    else:
+        expectation, features, reason = Expectation.INVALID, [], f"method {call.method}"
+    what = call.kind
+    if reason or features:
+        what += f" [{'; '.join([*filter(None, [reason]), *features])}]"
+    gathered.calls.append(
+        Call(
+            operation=call.endpoint,
+            label=call.label,
+            expectation=expectation,
+            what=what,
+            media_type=media_type,
+            status=call.status,
+            seconds=call.seconds,
+            fingerprint=call.fingerprint,
+        )
+    )
+    for wrong in wrongs(call, expectation, settings.budget_seconds, authorization):
+        gathered.add(_finding(call, wrong, expectation, what, settings, authorization))
+
+
+def _finding(
+    call: Recorded,
+    wrong: Wrong,
+    expectation: Expectation,
+    what: str,
+    settings: GenerativeSettings,
+    authorization: str,
+) -> Finding:
+    media_type = call.header("Content-Type")
+    case_id = case_of(wrong.check, what, call.endpoint, media_type, call.status)
+    return Finding(
+        case_id=case_id,
+        operation=call.endpoint,
+        title=wrong.title,
+        what=what,
+        request=call.request(urlsplit(settings.base_url).netloc),
+        status=call.status,
+        response=call.response(authorization),
+        check=wrong.check,
+        expectation=expectation,
+        advisory="xml" in media_type,
+        # Nowhere is it said that null stands for absent: such a case only informs (FWD-11).
+        weak=wrong.weak or case_id == "FWD-11",
+    )
+
+
+def _account_for(ended: Ended, report: Path, endpoint: str, made: int, gathered: _Gathered) -> None:
+    """Warnings, errors and an early end: what was not tested must be seen."""
+    tail = ended.output.strip()[-2000:]
+    if not ended.on_time:
+        gathered.complete = False
+    written = json.loads(report.read_text(encoding="utf-8")) if report.exists() else {}
+    if made == 0:
+        gathered.errors.append(f"{endpoint}: nothing was sent. {tail}")
+    elif ended.on_time and not written:
+        gathered.errors.append(f"{endpoint}: the generator ended with status {ended.status}. {tail}")
+    gathered.errors += [f"{endpoint}: {json.dumps(error)}" for error in written.get("errors", ())]
+    gathered.warnings += list(_warnings(written, endpoint))
+
+
+def _warnings(written: dict[str, Any], endpoint: str) -> Iterator[str]:
+    for name, about in written.get("warnings", {}).items():
+        if about and name in _WARNINGS_OF_NOTE:
+            yield f"{endpoint}: {name.replace('_', ' ')}: {json.dumps(about)}"
+
+
+def _replay_frozen(settings: GenerativeSettings, authorization: str, gathered: _Gathered) -> int:
+    if settings.regressions is None:
+        return 0
+    send = over_network(settings.base_url, settings.ca_file, authorization, settings.budget_seconds + 2)
+    replayed = 0
+    for n, kept in enumerate(frozen(settings.regressions)):
+        if kept.operation not in settings.contracts:
+            continue
+        replayed += 1
+        addressed = kept.addressed(settings.paths[kept.operation], f"TCCONF-{settings.run}-REG-{n}")
+        finding = replay(addressed, send)
+        if finding is not None:
+            gathered.add(finding)
+    return replayed
+
+
+def _authorization(settings: GenerativeSettings) -> str:
+    return settings.authorization if isinstance(settings.authorization, str) else settings.authorization()

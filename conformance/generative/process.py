@@ -1,0 +1,135 @@
+"""Runs `st run` in a process of its own: prepared contract, configuration, time limit.
+
+The command line, the configuration file, the hooks and the JSON report are Schemathesis' public surface; nothing else
+of it is used.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from conformance.generative.values import GenerativeError
+
+MEDIA_TYPES = {"json": ("application/json",), "txml": ("application/xml", "text/xml")}
+COMMAND = Path(sys.executable).with_name("st")
+#: The folder that `conformance` stands in, for the hooks.
+ROOT = Path(__file__).resolve().parents[2]
+AUTHORIZATION_VARIABLE = "TCCONF_AUTHORIZATION"
+_GRACE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a process of `st` ended."""
+
+    status: int
+    output: str
+    on_time: bool
+    seconds: float
+
+
+def load(contract: Path) -> dict[str, Any]:
+    """The contract as data."""
+    document = yaml.load(contract.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    if not isinstance(document, dict) or len(document.get("paths", {})) != 1:
+        raise GenerativeError(f"{contract.name} is no contract of one webhook: one path was expected")
+    return document
+
+
+def prepared(document: dict[str, Any], path: str, formats: Iterable[str]) -> dict[str, Any]:
+    """The contract with the receiver's own path and only the formats that it claims.
+
+    Examples of single members go: with them the examples phase alone takes half an hour, for nothing but mixtures.
+    So does the security, because Schemathesis would try credentials of its own; logins have their own cases.
+    """
+    (item,) = document["paths"].values()
+    operation = {key: value for key, value in item["post"].items() if key != "security"}
+    wanted = {name for format_ in formats for name in MEDIA_TYPES[format_]}
+    content = {name: media for name, media in operation["requestBody"]["content"].items() if name in wanted}
+    if not content:
+        raise GenerativeError(f"the contract of {path} has none of the formats {', '.join(sorted(formats))}")
+    operation["requestBody"] = operation["requestBody"] | {"content": content}
+    components = {key: value for key, value in document["components"].items() if key != "securitySchemes"}
+    components["schemas"] = _without_examples(components["schemas"])
+    return {
+        "openapi": document["openapi"],
+        "info": {"title": document["info"]["title"], "version": document["info"]["version"]},
+        "paths": {path: {"post": operation}},
+        "components": components,
+    }
+
+
+def _without_examples(value: Any, *, names: bool = True) -> Any:
+    """A schema without `example`; `names` says that the keys are names of schemas or members, not keywords."""
+    if isinstance(value, list):
+        return [_without_examples(item, names=False) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: _without_examples(item, names=not names and key == "properties")
+        for key, item in value.items()
+        if names or not (key in ("example", "examples", "description") or key.startswith("x-"))
+    }
+
+
+def start(arguments: list[str], folder: Path, environment: Mapping[str, str], time_limit: float | None) -> Ended:
+    """Runs `st` in the folder; at the time limit it is asked to end, as by Ctrl+C, so that its report is whole."""
+    started = time.monotonic()
+    output = folder / "st.log"
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("SCHEMATHESIS_")}
+    with output.open("wb") as stream:
+        process = subprocess.Popen(  # noqa: S603 - our own command
+            [str(COMMAND), *arguments],
+            cwd=folder,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env=inherited | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"} | dict(environment),
+            start_new_session=True,
+        )
+        on_time = True
+        try:
+            process.wait(time_limit)
+        except subprocess.TimeoutExpired:
+            on_time = False
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(_GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+    text = output.read_text(encoding="utf-8", errors="replace")
+    return Ended(process.returncode, text, on_time, time.monotonic() - started)
+
+
+def configuration(values: Mapping[str, Any]) -> str:
+    """TOML of nested tables; values are texts, numbers, truths and lists of them, all of which JSON writes alike."""
+    lines = [f"{key} = {json.dumps(value)}" for key, value in values.items() if not isinstance(value, dict)]
+    for key, table in values.items():
+        if isinstance(table, dict):
+            lines += _table(key, table)
+    return "\n".join(lines) + "\n"
+
+
+def _table(name: str, table: Mapping[str, Any]) -> list[str]:
+    lines = [f"[{name}]"]
+    lines += [f"{key} = {json.dumps(value)}" for key, value in table.items() if not isinstance(value, dict)]
+    for key, inner in table.items():
+        if isinstance(inner, dict):
+            lines += _table(f"{name}.{key}", inner)
+    return lines

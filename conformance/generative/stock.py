@@ -1,0 +1,68 @@
+"""Plain Schemathesis with its default configuration, for comparison: would it have noticed?"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from conformance.generative.process import AUTHORIZATION_VARIABLE, configuration, load, start
+from conformance.generative.values import GenerativeError
+
+
+@dataclass(frozen=True, slots=True)
+class StockOutcome:
+    """What a plain `st run` said of a receiver."""
+
+    killed: bool
+    """It ended with status 1 and named failures."""
+    failures: tuple[str, ...]
+    cases: int
+    seconds: float
+    complete: bool
+    """False when the time limit cut it short; what it had found until then is given."""
+
+
+def run_stock(
+    contracts: Mapping[str, Path],
+    base_url: str,
+    ca_file: Path | None,
+    authorization: str,
+    max_examples: int,
+    seed: int,
+    time_limit: float,
+) -> StockOutcome:
+    """Runs `st run` on each contract as it is. The limit is for all of them together.
+
+    Only the credentials and the certificate authority are configured. Raises GenerativeError when it did not start.
+    """
+    started = time.monotonic()
+    failures: list[str] = []
+    cases = 0
+    complete = True
+    for n, contract in enumerate(contracts.values()):
+        left = max(1.0, (time_limit - (time.monotonic() - started)) / (len(contracts) - n))
+        load(contract)
+        with tempfile.TemporaryDirectory(prefix="stock-") as name:
+            folder = Path(name)
+            values = {"headers": {"Authorization": "${" + AUTHORIZATION_VARIABLE + "}"}}
+            values |= {"tls-verify": str(ca_file.resolve())} if ca_file else {}
+            (folder / "schemathesis.toml").write_text(configuration(values), encoding="utf-8")
+            arguments = ["--config-file", "schemathesis.toml", "run", str(contract.resolve()), "--url", base_url]
+            arguments += ["-n", str(max_examples), "--seed", str(seed), "--report-json-path", "report.json"]
+            ended = start(arguments, folder, {AUTHORIZATION_VARIABLE: authorization}, left)
+            complete &= ended.on_time
+            report = folder / "report.json"
+            if report.exists():
+                written = json.loads(report.read_text(encoding="utf-8"))
+                cases += written["test_cases"]["generated"]
+                failures += [f"{failure['code']} {failure['title']}" for failure in written["failures"]]
+            elif ended.on_time:
+                raise GenerativeError(f"st run ended with status {ended.status}: {ended.output.strip()[-2000:]}")
+            else:
+                failures += re.findall(r"^- (ST\d+ .+)$", ended.output, re.MULTILINE)
+    return StockOutcome(bool(failures), tuple(sorted(set(failures))), cases, time.monotonic() - started, complete)

@@ -1,0 +1,1 @@
+"""A reference receiver with one switchable fault per start; the suite is proven against it."""

@@ -1,0 +1,1 @@
+"""Reports: one NDJSON stream is the master, everything else is rendered from it."""

@@ -1,0 +1,292 @@
+"""One HTML file that needs nothing else: a matrix of cases and variants, with the evidence behind each.
+
+What the matrix shows is embedded as JSON. The evidence is much more; it lies compressed in blocks of some results and a
+block is unpacked when somebody opens one of its results, so a run of thousands of results opens at once.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import shlex
+import zlib
+from collections.abc import Iterator
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+from conformance.oracle import consequence
+from conformance.report.coverage import event_rows, requirement_rows, sentence_of
+from conformance.report.curl import command_of
+from conformance.report.lookup import Record, answered_by, judged
+from conformance.report.overview import SEVERITY, CaseReport, Overview, area_title, fate, overview
+from conformance.report.records import RunReader
+
+#: Of a body at most so many bytes are shown; of one that passed, few will look at more.
+SHOWN_OF_PASS = 2_048
+SHOWN = 65_536
+_SHOWN_OF_HEAD = 16_384
+#: Results and bytes in one block of evidence.
+_BLOCK_RESULTS = 60
+_BLOCK_BYTES = 2_000_000
+
+
+def render(run: RunReader) -> str:
+    """The HTML document."""
+    seen = overview(run)
+    blocks = list(_blocks(run, seen))
+    block_of = {id: n for n, block in enumerate(blocks) for id in block["results"]}
+    parts = {
+        "title": escape(f"{seen.verdict}: {seen.run.get('target', '')}"),
+        "css": _file("report.css"),
+        "js": _file("report.js"),
+        "head": _head(run, seen),
+        "tables": _tables(run, seen),
+        "rows": script_json(_rows(seen, block_of)),
+        "evidence": "\n".join(
+            f'<script type="text/plain" id="evidence-{n}">{_packed(block)}</script>'
+            for n, block in enumerate(blocks)
+        ),
+    }
+    page = _file("report.html")
+    # In one pass: what is put in is never looked through for further placeholders.
+    pieces = page.split("{{")
+    return pieces[0] + "".join(
+        parts[name] + rest for name, _, rest in (piece.partition("}}") for piece in pieces[1:])
+    )
+
+
+def script_json(value: Any) -> str:
+    """JSON that can stand in a script element: nothing in it ends the element or begins a comment."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    for char in "<>&\u2028\u2029":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return text
+
+
+def _file(name: str) -> str:
+    return (files("conformance.report") / name).read_text(encoding="utf-8")
+
+
+def _packed(block: dict[str, Any]) -> str:
+    text = json.dumps(block, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return base64.b64encode(zlib.compress(text, 9)).decode()
+
+
+# The matrix.
+
+
+def _rows(seen: Overview, block_of: dict[str, int]) -> dict[str, Any]:
+    return {
+        "outcomes": [str(one) for one in SEVERITY],
+        "areas": [
+            {"id": area, "title": area_title(area), "cases": [_case(seen, case, block_of) for case in cases]}
+            for area, cases in seen.areas().items()
+        ],
+    }
+
+
+def _case(seen: Overview, case: CaseReport, block_of: dict[str, int]) -> dict[str, Any]:
+    return {
+        "id": case.id,
+        "title": case.title,
+        "level": case.level,
+        "requirements": [[key, sentence_of(key)] for key in case.requirements],
+        "consequence": case.consequence,
+        "fix": case.fix,
+        "hints": dict(case.hints),
+        "variants": [
+            [
+                record["id"],
+                record["variant"],
+                SEVERITY.index(record["outcome"]),
+                record["status"],
+                record["reason"],
+                record["change"],
+                " ".join(record[name] for name in ("endpoint", "payload", "form", "scheme") if record[name]),
+                block_of[record["id"]],
+                int(seen.baselined(record)),
+            ]
+            for record in case.results
+        ],
+    }
+
+
+# The evidence.
+
+
+def _blocks(run: RunReader, seen: Overview) -> Iterator[dict[str, Any]]:
+    results: dict[str, Any] = {}
+    bodies = _Bodies(run)
+    for record in seen.results:
+        results[record["id"]] = _evidence(run, seen, record, bodies)
+        if len(results) >= _BLOCK_RESULTS or bodies.bytes > _BLOCK_BYTES:
+            yield {"results": results, "bodies": bodies.shown}
+            results, bodies = {}, _Bodies(run)
+    if results:
+        yield {"results": results, "bodies": bodies.shown}
+
+
+def _evidence(run: RunReader, seen: Overview, record: Record, bodies: _Bodies) -> dict[str, Any]:
+    passed = record["outcome"] == "PASS"
+    room = SHOWN_OF_PASS if passed else SHOWN
+    command = None if passed else command_of(run, seen.run, record)
+    if (command is None and judged(record) is not None) or (command is not None and len(command) > SHOWN):
+        command = f"conformance curl {shlex.quote(run.folder.name)} {record['id']} | sh"
+    return {
+        "expected": record["expected"],
+        "needs": record["needs"],
+        "fate": fate(record),
+        "class": None if judged(record) is None else consequence(record["status"]).value,
+        "by": answered_by(record),
+        "curl": command,
+        "exchanges": [
+            {
+                "purpose": one["purpose"],
+                "order": one["order"],
+                "request": None
+                if one["request"] is None
+                else {
+                    "head": one["request"]["head"][:_SHOWN_OF_HEAD],
+                    "body": bodies.put(one["request"]["body"], room),
+                    "plain": one["request"]["plain"],
+                },
+                "answer": {
+                    **one["answer"],
+                    "head": one["answer"]["head"][:_SHOWN_OF_HEAD],
+                    "body": bodies.put(one["answer"]["body"], room),
+                },
+            }
+            for one in record["exchanges"]
+        ],
+    }
+
+
+class _Bodies:
+    """The bodies of one block, each once."""
+
+    def __init__(self, run: RunReader) -> None:
+        self._run = run
+        self._known: dict[tuple[int, int], int] = {}
+        self.shown: list[dict[str, Any]] = []
+        self.bytes = 0
+
+    def put(self, place: dict[str, int], room: int) -> int:
+        """The number of a body within the block."""
+        key = (place["at"], room)
+        if key not in self._known:
+            data = self._run.body(place)
+            self._known[key] = len(self.shown)
+            self.shown.append({"length": len(data), **_shown(data[:room])})
+            self.bytes += min(len(data), room)
+        return self._known[key]
+
+
+def _shown(data: bytes) -> dict[str, str]:
+    for cut in range(4):  # where the cut went through a character of several bytes
+        try:
+            return {"text": data[: len(data) - cut].decode()}
+        except UnicodeDecodeError:
+            continue
+    return {"base64": base64.b64encode(data).decode()}
+
+
+# What needs no script.
+
+
+def _head(run: RunReader, seen: Overview) -> str:
+    about, end = seen.run, seen.end or {}
+    kind = "good" if seen.verdict.startswith("CONFORMANT") else "bad" if seen.conclusive else "unclear"
+    facts = [
+        ("target", about.get("target")),
+        ("profile", about.get("profile")),
+        ("run", about.get("id")),
+        ("started", about.get("started")),
+        ("suite", about.get("suite")),
+        ("contract", str(about.get("contract_sha256") or "")[:16]),
+        ("seconds", end.get("seconds")),
+        ("orders sent", end.get("orders")),
+        ("strict", "yes" if seen.strict else "no"),
+    ]
+    listed = "".join(f"<div><dt>{name}</dt><dd>{escape(str(value))}</dd></div>" for name, value in facts if value)
+    _, _, rests_on = seen.verdict_line.partition(" - ")
+    broken = seen.verdict_line.partition(" - ")[0].removeprefix(seen.verdict).removeprefix(": ")
+    return (
+        f'<h1 class="{kind}">{escape(seen.verdict)}</h1>'
+        f'<p class="rests">{escape(". ".join(part for part in (broken, rests_on) if part))}.</p>'
+        f'<dl class="facts">{listed}</dl>' + _troubles(seen)
+    )
+
+
+def _troubles(seen: Overview) -> str:
+    end = seen.end or {}
+    known = end.get("baseline", {})
+    lines = [f"{one['id']} {one['title']}: {one['reason']}" for one in seen.preflight if not one["ok"]]
+    lines += [f"Baseline: {text} passes now; remove the entry." for text in known.get("passed", [])]
+    lines += [f"Baseline: {text} is past its day and covers nothing." for text in known.get("ended", [])]
+    lines += [str(text) for text in end.get("surprises", [])]
+    lines += [f"Generated phase: {text}" for text in (seen.generated or {}).get("errors", [])]
+    return f'<ul class="troubles">{"".join(f"<li>{escape(one)}</li>" for one in lines)}</ul>' if lines else ""
+
+
+def _tables(run: RunReader, seen: Overview) -> str:
+    blocked = [
+        (
+            row["case"],
+            row.get("level", ""),
+            row.get("needs", ""),
+            row["reason"],
+            (row.get("because") or "yes") if row.get("expected") else "no",
+        )
+        for row in seen.blocked()
+    ]
+    requirements = [
+        (row.key, row.sentence, row.state, ", ".join(row.cases), ", ".join(row.failed), row.reason)
+        for row in requirement_rows(seen)
+    ]
+    states = [row[2] for row in requirements]
+    events = [(row.payload, row.name, row.sent, row.delivered) for row in event_rows(run, seen)]
+    preflight = [(one["id"], one["title"], "yes" if one["ok"] else "no", one["reason"]) for one in seen.preflight]
+    elicited = sum(1 for row in seen.codes if row["state"] == "elicited")
+    text = _table(
+        f"Blocked cases: {len(blocked)}", ("case", "level", "needs", "reason", "expected"), blocked, bool(blocked)
+    )
+    text += _table(
+        f"Response codes: {elicited} of {len(seen.codes)} elicited for their intended cause",
+        ("endpoint", "code", "state", "by"),
+        [(row["endpoint"], row["code"], row["state"], ", ".join(row["by"])) for row in seen.codes],
+    )
+    text += _table(
+        f"Requirements: {states.count('tested')} of {len(states)} tested, {states.count('blocked')} blocked",
+        ("key", "sentence", "state", "cases", "failed", "reason"),
+        requirements,
+    )
+    text += _table(
+        f"Event names: {sum(1 for row in events if row[2])} of {len(events)} sent (by payload)",
+        ("payload", "event name", "sent", "delivered"),
+        events,
+    )
+    text += _table(f"Preflight: {len(preflight)} questions", ("id", "question", "well", "finding"), preflight)
+    if seen.generated is not None:
+        part = seen.generated
+        rows = [("requests", part["executed"]), ("findings", part["findings"]), ("seconds", part["seconds"])]
+        rows += [("warning", one) for one in part["warnings"]] + [("error", one) for one in part["errors"]]
+        text += _table("Generated phase", ("what", "value"), rows)
+    return text
+
+
+def _table(title: str, heads: tuple[str, ...], rows: list[tuple[Any, ...]], is_open: bool = False) -> str:
+    head = "".join(f'<th scope="col">{one}</th>' for one in heads)
+    lines = (
+        "<tr>"
+        + "".join(
+            f'<td data-head="{name}" data-is="{escape(str(cell))[:20]}">{escape(str(cell))}</td>'
+            for name, cell in zip(heads, row, strict=True)
+        )
+        + "</tr>"
+        for row in rows
+    )
+    return (
+        f"<details{' open' if is_open else ''}><summary>{escape(title)}</summary>"
+        f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></details>"
+    )

@@ -1,0 +1,1 @@
+"""The wire: bytes out, bytes in, nothing helpful in between."""

@@ -1,0 +1,103 @@
+"""The states that a target can be put into, each by a real condition and none by a pretence."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+from service.maintenance import Maintenance
+from tools.target.detached import Detached
+from tools.target.errors import TargetError
+from tools.target.folder import Folder
+
+_END_SECONDS = 10.0
+
+
+class Overloaded:
+    """Every delivery is answered 503: what `webhooks maintenance on` does."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._maintenance = Maintenance(folder.inbox.parent)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it is on."""
+        return self._maintenance.on
+
+    def on(self) -> None:
+        """Turn it on; the service has noticed on return."""
+        self._maintenance.switch(on=True)
+
+    def off(self) -> None:
+        """Turn it off; the service has noticed on return."""
+        self._maintenance.switch(on=False)
+
+
+class StoreDown:
+    """The store cannot write, because another process holds the lock of the database. Reading is possible."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._inbox = folder.inbox
+        self._holder = Detached("the holder of the lock", folder.path / "store-down.pid")
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it is on."""
+        return self._holder.pid() is not None
+
+    def on(self) -> None:
+        """Take the lock; nothing happens if it is taken already.
+
+        Raises:
+            TargetError: the lock cannot be had.
+        """
+        if self.is_on:
+            return
+        command = [sys.executable, "-m", "tools.target.lock_holder", str(self._inbox)]
+        said = self._holder.start(command, subprocess.PIPE).stdout
+        assert said is not None  # noqa: S101 - it is a pipe
+        with said:
+            lines = [said.readline()]
+            if lines[0] != b"held\n":
+                lines += said.readlines()
+                raise TargetError(f"cannot take the lock of {self._inbox}: {lines[-1].decode().strip()}")
+
+    def off(self) -> None:
+        """Give the lock back; nothing happens if nobody has it."""
+        self._holder.end(signal.SIGTERM, within=_END_SECONDS)
+
+
+class StoreFull:
+    """The operating system refuses every write of the service to a file, as it does on a disk without space.
+
+    The log of the service is a file as well, so it has no lines of this time. A new process begins without it.
+    """
+
+    def __init__(self, service: Detached) -> None:
+        self._service = service
+
+    def on(self) -> None:
+        """Let no file grow, or change.
+
+        Raises:
+            TargetError: this system cannot do it, or the service does not run.
+        """
+        self._limit(0)
+
+    def off(self) -> None:
+        """Let files grow again.
+
+        Raises:
+            TargetError: as above.
+        """
+        self._limit(None)
+
+    def _limit(self, size: int | None) -> None:
+        import resource
+
+        if sys.platform != "linux":
+            raise TargetError("only Linux can limit the files of a running process; use store-down")
+        pid = self._service.require_pid()
+        _, most = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (most if size is None else size, most))
