@@ -85,9 +85,11 @@ def run_command(
     progress.done()
     _write_reports(target)
     _link_last(target)
+    from rich.console import Console
+
     from conformance.report import terminal
 
-    terminal.show(RunReader(target))
+    terminal.show(RunReader(target), Console())
     raise typer.Exit(outcome.exit_status)
 
 

@@ -103,8 +103,8 @@ class Claims(_Part):
 class Hook(_Part):
     """How a state is entered and left: commands or `http METHOD URL`, or a beginning of order numbers."""
 
-    on: str | None = None
-    off: str | None = None
+    enter: str | None = None
+    leave: str | None = None
     sentinel: str | None = None
 
 

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+from conformance.cases.messages import EXACTLY_ONE, another_message
 from conformance.catalogue import case
+from conformance.checks import declared_media_type
 from conformance.contract.reading import Payload, event_names
+from conformance.contract.samples import full_body, minimal_body
+from conformance.contract.text import JsonValue, added, parse_object
 from conformance.requests.changes import set_value
-from conformance.requests.request import Form
-from conformance.steps import Case, NotApplicable, Probe, Twin
+from conformance.requests.request import Form, Request
+from conformance.steps import (
+    Blocked,
+    Case,
+    Control,
+    Effects,
+    Judge,
+    Mirror,
+    NotApplicable,
+    Probe,
+    Twin,
+    fact_of,
+)
 from conformance.subject import Subject
-from conformance.verdict import Level, accepted
+from conformance.vectors import payload_of, vector
+from conformance.verdict import Expect, ExpectFact, Level, accepted
+from conformance.wire.answer import Fact
 
+_DELIVERED = accepted()
+#: A SHOULD: another 2xx is delivered all the same, and what else may come is for the cases of the payloads to judge.
+_CONFIRMED = accepted(200, 202, checks=(declared_media_type(),))
 _LOST = "Tradecloud drops the event: the change never reaches the ERP, and nobody is told."
 _GOLDEN = (
     ("DEL-01", Payload.ORDER_EVENT, Form.JSON, ("R-EVT-1", "R-RSP-1")),
@@ -37,7 +57,10 @@ def _golden_case(id: str, payload: Payload, form: Form, requirements: tuple[str,
         if payload not in subject.payloads or form not in subject.forms(payload.endpoint):
             yield NotApplicable(payload.value, "the profile does not claim it")
             return
-        yield Probe(payload.value, subject.golden(payload, form), accepted())
+        yield Probe(payload.value, subject.golden(payload, form).named("event"), _DELIVERED)
+        if id == "DEL-05" and subject.profile.observer is not None:
+            # The same effect as in JSON: the event is found by its purchase order number.
+            yield Effects("has its effect", "event", EXACTLY_ONE)
 
 
 for _row in _GOLDEN:
@@ -56,7 +79,172 @@ for _row in _GOLDEN:
 def order_event_names(subject: Subject) -> Case:
     for payload in (Payload.ORDER_EVENT, Payload.SINGLE_DELIVERY):
         if payload in subject.payloads:
-            for form in subject.forms(payload.endpoint):
-                control = subject.golden(payload, form)
-                for name in event_names(payload):
-                    yield Twin(f"{name} {payload.value} {form}", control, set_value("/eventName", name), accepted())
+            yield from _each_name(subject, payload)
+
+
+@case(
+    "DEL-10",
+    "Each of the 8 shipment and 2 document event names is delivered",
+    level=Level.MUST,
+    wave=1,
+    requirements=("R-EVT-1",),
+    consequence="Events of that name are dropped for good.",
+    fix="Do not compare event names with a closed list; accept those that you do not use and do nothing.",
+)
+def other_event_names(subject: Subject) -> Case:
+    for payload in (Payload.SHIPMENT, Payload.DOCUMENTS):
+        if payload in subject.payloads:
+            yield from _each_name(subject, payload)
+        else:
+            yield NotApplicable(payload.value, "the profile does not claim it")
+
+
+def _each_name(subject: Subject, payload: Payload) -> Case:
+    for form in subject.forms(payload.endpoint):
+        control = subject.golden(payload, form)
+        for name in event_names(payload):
+            yield Twin(f"{name} {payload.value} {form}", control, set_value("/eventName", name), _DELIVERED)
+
+
+@case(
+    "DEL-11",
+    "The smallest legal body of each payload is delivered",
+    level=Level.MUST,
+    wave=1,
+    requirements=("R-FWD-4",),
+    consequence=_LOST,
+    fix="Insist on nothing but the event's name and the order's number: every other member may be absent.",
+    hints={
+        "dotnet": "Make members nullable; `required` and `[Required]` on anything else refuse good events.",
+        "sap": "Give optional elements `minOccurs=0` in the service definition.",
+    },
+)
+def smallest_bodies(subject: Subject) -> Case:
+    for payload in subject.payloads:
+        for form in subject.forms(payload.endpoint):
+            yield Probe(f"{payload} {form}", subject.request(payload, minimal_body(payload), form), _DELIVERED)
+
+
+@case(
+    "DEL-12",
+    "A body with every documented member filled, in several scripts, is delivered",
+    level=Level.MUST,
+    wave=1,
+    requirements=("R-FMT-4",),
+    consequence=_LOST,
+    fix="Read bodies as UTF-8, and give text columns a type that holds every letter.",
+    hints={
+        "dotnet": "Use `nvarchar` for text, and do not read the body with `Encoding.Default`.",
+        "sap": "Store text in a Unicode system; characters beyond the basic plane take two code units.",
+        "node": "Raise the limit of `express.json()`: its default of 100 kB is too small for large orders.",
+    },
+)
+def largest_bodies(subject: Subject) -> Case:
+    for payload in subject.payloads:
+        for form in subject.forms(payload.endpoint):
+            yield Probe(f"{payload} {form}", subject.request(payload, full_body(payload), form), _DELIVERED)
+
+
+@case(
+    "DEL-13",
+    "An event with one line of an order with three leaves the other lines as they are",
+    level=Level.MUST,
+    wave=2,
+    requirements=("R-EVT-2",),
+    needs=("observer.mirror",),
+    consequence="Lines that the event does not name vanish from the order: an event brings only the lines it touched.",
+    fix="Merge lines by their position; never replace all lines by those of the event.",
+    hints={
+        "dotnet": "Do not assign the collection of lines: Entity Framework then deletes those that are missing."
+    },
+)
+def lines_that_are_not_sent(subject: Subject) -> Case:
+    if Payload.ORDER_EVENT not in subject.payloads:
+        yield NotApplicable("one line of three", "the profile does not claim orderEvent")
+        return
+    before = subject.request(Payload.ORDER_EVENT, vector("three-lines"))
+    after = subject.request(Payload.ORDER_EVENT, another_message(vector("one-line")))
+    yield Control(before.named("order"))
+    yield Probe("one line of three", after.named("order"), _DELIVERED)
+    state = yield from fact_of(Mirror("order"))
+    lines = _line_count(state.detail)
+    if lines is None:
+        yield Blocked(
+            "the other two lines", "the observer's mirror prints no JSON object with `lines`", "observer.mirror"
+        )
+        return
+    fact = Fact("three lines" if lines == 3 else "other lines", f"the order has {lines} lines afterwards")
+    yield Judge(
+        "the other two lines", fact, ExpectFact(("three lines", "other lines"), must=frozenset({"three lines"}))
+    )
+
+
+def _line_count(state: str) -> int | None:
+    try:
+        lines = parse_object(state).get("lines")
+    except ValueError:
+        return None
+    if isinstance(lines, list):
+        return len(lines)
+    return lines if isinstance(lines, int) else None
+
+
+@case(
+    "DEL-14",
+    "Lines and deliveries that the supplier split off, which have no position yet, are delivered",
+    level=Level.MUST,
+    wave=1,
+    requirements=("R-EVT-3",),
+    consequence="Every order that a supplier splits is lost: it is the buyer who gives the new position.",
+    fix="Take an absent or empty `position` as a new delivery or line, and give it a position of your own.",
+    hints={
+        "dotnet": "`int.Parse(position)` throws for the empty text; positions are text, with leading zeros.",
+        "sap": "Do not use the position as a key before it has one; `originalPosition` names the line it comes from.",
+    },
+)
+def split_lines(subject: Subject) -> Case:
+    for name, places in _SPLIT.items():
+        payload = payload_of(name)
+        if payload not in subject.payloads:
+            yield NotApplicable(name, f"the profile does not claim {payload}")
+            continue
+        for form in subject.forms(payload.endpoint):
+            control = subject.golden(payload, form)
+            split = subject.request(payload, vector(name), form, name=name)
+            yield Control(control)
+            yield Probe(f"{name} {form} no position", split, _DELIVERED)
+            yield Probe(f"{name} {form} empty position", _with_position(split, places, ""), _DELIVERED)
+            if form is Form.JSON and payload is Payload.SINGLE_DELIVERY:
+                # The specs call this one member nullable; tXML has no null.
+                yield Probe(f"{name} {form} null position", _with_position(split, places, None), _DELIVERED)
+
+
+#: The objects of the vectors that have no position.
+_SPLIT = {
+    "split-schedule": (
+        "/orderEvent/lines/0/confirmedLine/deliverySchedule/1",
+        "/orderEvent/lines/0/deliverySchedule/1",
+    ),
+    "split-single": ("/singleDeliveryOrderEvent/lines/1/buyerLine",),
+}
+
+
+def _with_position(request: Request, places: tuple[str, ...], position: str | None) -> Request:
+    values: JsonValue = request.values
+    for place in places:
+        values = added(values, place, "position", position)
+    return request.with_values(values)
+
+
+@case(
+    "DEL-15",
+    "Delivery is confirmed with 200 or 202, and a body that is what its Content-Type says",
+    level=Level.SHOULD,
+    wave=1,
+    requirements=("R-RSP-5", "P-1"),
+    consequence="The event counts as delivered, but whoever reads the answer cannot tell stored from processed.",
+    fix="Answer 200 when the event was processed, 202 when it was checked and queued; both may have no body.",
+)
+def confirmation(subject: Subject) -> Case:
+    for control in subject.goldens():
+        yield Probe(f"{control.payload} {control.form}", control, _CONFIRMED)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import schemathesis
 
-from conformance.contract.reading import Endpoint
+from conformance.contract.reading import Endpoint, Payload
 from conformance.contract.text import JsonObject
 from conformance.contract.text import parse as parse_exactly
 from conformance.contract.txml import TxmlError, to_txml
@@ -30,6 +30,7 @@ _settings = json.loads(os.environ[SETTINGS_VARIABLE])
 _endpoint = Endpoint(_settings["endpoint"])
 _identities = Identities(_settings["run"], _endpoint.value)
 _journal = open(_settings["journal"], "a", encoding="ascii")  # noqa: SIM115 - open as long as the process lives
+_payloads = [payload.value for payload in Payload if payload.endpoint is _endpoint]
 _labels: dict[str, str] = {}
 _seen: set[tuple[object, ...]] = set()
 
@@ -57,11 +58,15 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any],
     meta = case.meta
     _labels[case.id] = meta.generation.mode.value if meta else "positive"
     if isinstance(case.body, dict):
-        case.body = _identities.fresh(case.body)
+        case.body = _identities.fresh(_with_one_payload(case.body, meta))
+    if case.media_type == "application/xml" and _identities.count % 2:
+        case.media_type = "text/xml"
 
 
 @schemathesis.hook
-def after_call(context: schemathesis.HookContext, case: schemathesis.Case[Any], response: schemathesis.Response) -> None:
+def after_call(
+    context: schemathesis.HookContext, case: schemathesis.Case[Any], response: schemathesis.Response
+) -> None:
     """Keeps the call."""
     body = response.content[:_LONGEST_KEPT]
     _write(
@@ -86,7 +91,10 @@ def after_network_error(
 
 @schemathesis.hook
 def after_validate(
-    context: schemathesis.HookContext, case: schemathesis.Case[Any], response: schemathesis.Response, results: list[Any]
+    context: schemathesis.HookContext,
+    case: schemathesis.Case[Any],
+    response: schemathesis.Response,
+    results: list[Any],
 ) -> None:
     """Keeps what the checks that come with Schemathesis said."""
     failed = {result.name: result.failure.title for result in results if result.failure is not None}
@@ -122,15 +130,29 @@ def _sent(case: schemathesis.Case[Any], request: requests.PreparedRequest) -> di
     }
 
 
+def _with_one_payload(body: dict[str, Any], meta: Any) -> dict[str, Any]:
+    """The body with the one payload that the case is about: the coverage phase fills all that the contract knows."""
+    present = [name for name in _payloads if isinstance(body.get(name), dict)]
+    if meta is None or meta.phase.name.value != "coverage" or len(present) < 2:
+        return body
+    about = _path(meta.phase.data)[:1]
+    kept = about[0] if about and about[0] in _payloads else present[0]
+    return {name: value for name, value in body.items() if name == kept or name not in _payloads}
+
+
+def _path(data: Any) -> list[str]:
+    """The members that lead to what the case is about."""
+    located = re.findall(r"(?:^|/)properties/([^/]+)", data.location or "")
+    return located or re.findall(r"'([^']+)' value: ", data.description)
+
+
 def _nature(media_type: str | None, data: Any) -> tuple[object, ...]:
     """What a case of the coverage phase is about, wherever in the body: the member, its parent, and what it is given.
 
     Of a member in tXML the parent does not count, because writer and reader are the same everywhere.
     """
     scenario = str(data.scenario.value)
-    path = re.findall(r"(?:^|/)properties/([^/]+)", data.location or "") or re.findall(
-        r"'([^']+)' value: ", data.description
-    )
+    path = _path(data)
     if not path:
         return (media_type, scenario, data.location, data.description)
     given = data.description.rpartition(": ")[2]

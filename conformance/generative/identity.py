@@ -27,12 +27,12 @@ class Identities:
     def __init__(self, run: str, endpoint: str) -> None:
         self._run = re.sub(r"[^A-Za-z0-9]", "", run) or "run"
         self._endpoint = endpoint
-        self._count = 0
+        self.count = 0
 
     def fresh(self, body: Any) -> Any:
         """The body with the next identity; everything else as it was."""
-        self._count += 1
-        order = f"TCCONF-{self._run}-GEN-{self._endpoint}-{self._count}"
+        self.count += 1
+        order = f"TCCONF-{self._run}-GEN-{self._endpoint}-{self.count}"
         return _replaced(body, message_id(order), order, buyer=True)
 
 

@@ -109,7 +109,7 @@ def _generate(
     contract = load(settings.contracts[endpoint])
     served = ServedContract(contract)
     path, authorization = settings.paths[endpoint], _authorization(settings)
-    claimed = prepared(contract, path, settings.formats[endpoint])
+    claimed = prepared(contract, path, settings.formats[endpoint], thorough=settings.thorough)
     (folder / "contract.json").write_text(json.dumps(claimed), encoding="utf-8")
     (folder / "schemathesis.toml").write_text(configuration(_configured(settings)), encoding="utf-8")
     journal, report = folder / "journal.ndjson", folder / "report.json"

@@ -54,6 +54,8 @@ class GenerativeSettings:
     """Requests per second; None for as fast as the receiver answers."""
     run: str = "generated"
     """Goes into order numbers and message ids. Two deterministic runs of one name send the same bytes."""
+    thorough: bool = False
+    """Whether a schema that several payloads share is spelt out in each of them; takes three times as long."""
     regressions: Path | None = None
     """Folder of frozen findings, which are sent first."""
 

@@ -47,7 +47,7 @@ class Authentication:
         """The sender.
 
         Raises:
-            RefusedError: it is nobody that is known (401), not allowed to deliver (403), or cannot be checked (503).
+            RefusedError: it is nobody that is known (401), may not deliver (403), or cannot be checked (503).
         """
         everybody = Caller("anybody", BOTH_PATHS)
         presented = head.all("authorization")

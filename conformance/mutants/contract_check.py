@@ -1,4 +1,4 @@
-"""What the published contract says about a body, and no more: the types of documented members, and what is required.
+"""What the published contract says about a body, and no more: types of documented members, and what is required.
 
 Read from `specs/upstream` by this module's own rules. Unknown members, values and event names pass; null and absent
 are the same; formats are not looked at.

@@ -25,8 +25,8 @@ class BasicPair:
 
 BASIC = BasicPair("tradecloud", "Grüße:an:Łódź:7fQx")
 ASCII_BASIC = BasicPair("tradecloud-ascii", "plainSecret-Hn4kWz")
-ORDERS_ONLY = BasicPair("orders-only", "nurAuftraege-9sKd")
-SHIPMENTS_ONLY = BasicPair("shipments-only", "nurSendungen-2mVb")
+ORDERS_ONLY = BasicPair("orders-only", "nurAuftraege-9sKd", frozenset({ORDER_PATH}))
+SHIPMENTS_ONLY = BasicPair("shipments-only", "nurSendungen-2mVb", frozenset({SHIPMENT_PATH}))
 BASIC_PAIRS = (BASIC, ASCII_BASIC, ORDERS_ONLY, SHIPMENTS_ONLY)
 
 BEARER_TOKEN = "tcconf-5Yb0uWcVqLr3xTz8"  # noqa: S105 - a made-up token of a loopback test

@@ -1,4 +1,4 @@
-"""A stand-in for the ERP behind the receiver: called before the answer, so that its trouble is seen in the answer."""
+"""A stand-in for the ERP behind the receiver: called before the answer, so that its trouble shows in the answer."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def _int64(event: Event) -> Answer | None:
             waiting.extend(one.values())
         elif isinstance(one, list):
             waiting.extend(one)
-        elif isinstance(one, int | Decimal) and abs(one) > 2**53:
+        elif isinstance(one, int | Decimal) and abs(Decimal(one)) > 2**53:
             return crash_if(True, "OverflowException: value was too large for a Double")
     return None
 
@@ -112,9 +112,7 @@ def _impossible_date(event: Event) -> Answer | None:
 
 @habit("MU-241")
 def _negative_quantity(event: Event) -> Answer | None:
-    negative = any(
-        isinstance(value.get("quantity"), int | Decimal) and value["quantity"] < 0 for _, value in documented(event)
-    )
+    negative = any(Decimal(value.get("quantity") or 0) < 0 for _, value in documented(event))
     return refuse_if(negative, "The ERP refused the quantity.", 503)
 
 

@@ -8,6 +8,7 @@ import ssl
 import struct
 import threading
 import time
+import traceback
 from dataclasses import replace
 
 from conformance.mutants.answers import Answer, CutError, RefusedError, head_bytes, problem
@@ -23,7 +24,7 @@ from conformance.mutants.http_reading import (
     framing,
     read_head,
 )
-from conformance.mutants.reception import Reception
+from conformance.mutants.reception import Delivery, Reception
 
 DRAIN_LIMIT = 1024 * 1024
 _IDLE_SECONDS = 10.0
@@ -109,7 +110,7 @@ class Http1:
                 raise CutError
             self._invite(wire, head, body)
             data = body.read(delivery.limit)
-            return self._reception.from_body(head, delivery, data), body
+            return self._answer_to(head, delivery, data), body
         except TooLargeError:
             return replace(self._reception.too_large(delivery.limit).answer, close=True), body
         except TimeoutError:
@@ -118,6 +119,15 @@ class Http1:
             if self._faults.on("MU-129") and body is not None and not body.finished:
                 raise CutError from refusal
             return refusal.answer, body
+
+    def _answer_to(self, head: Head, delivery: Delivery, data: bytes) -> Answer:
+        try:
+            return self._reception.from_body(head, delivery, data)
+        except (RefusedError, CutError):
+            raise
+        except Exception:  # a mistake of the receiver itself: to be seen, and not to end the connection
+            traceback.print_exc()
+            return problem(500, "The receiver failed.")
 
     def _invite(self, wire: Wire, head: Head, body: Body) -> None:
         """Ask for the body, if the sender waits for that (RFC 9110, section 10.1.1)."""

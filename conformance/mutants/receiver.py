@@ -28,6 +28,7 @@ from conformance.mutants.tls import server_context
 from conformance.mutants.tokens import AccessTokens
 
 LISTENS_IN_PLAIN = ("MU-22", "MU-160")
+_END_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @dataclass(frozen=True)
@@ -125,12 +126,17 @@ def announce(folder: Path, sockets: Sockets, control: str) -> None:
     print(json.dumps(ready), flush=True)
 
 
+def hold_signals() -> None:
+    """From here on a request to end waits for `wait_for_the_end`; to be called before any thread is started.
+
+    No handler is used: one that sets an Event can meet the waiting main thread inside that Event's own lock.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, _END_SIGNALS)
+
+
 def wait_for_the_end() -> None:
-    """Returns when the process is asked to end."""
-    asked = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: asked.set())
-    asked.wait()
+    """Returns when the process was asked to end."""
+    signal.sigwait(_END_SIGNALS)
 
 
 def main() -> None:
@@ -146,6 +152,7 @@ def main() -> None:
     faults = faults_of(parser, options)
     folder: Path = options.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
+    hold_signals()
     sockets = Sockets.inherited(options.inherit) if options.inherit else Sockets.opened(faults)
     receiver = Receiver(folder, faults, options.trust_issuer, restarted=options.restarted)
     receiver.start(sockets)

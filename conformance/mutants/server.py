@@ -62,7 +62,10 @@ class Server:
         """Accept no more, answer what is under way, and return when that is done."""
         self._stopping.set()
         until = time.monotonic() + _END_SECONDS
-        for thread in [*self._accepting, *self._serving]:
+        for thread in self._accepting:
+            thread.join(max(0.0, until - time.monotonic()))
+        # Only now is it known who is being served.
+        for thread in list(self._serving):
             thread.join(max(0.0, until - time.monotonic()))
 
     def _accept(self, listener: Listener) -> None:

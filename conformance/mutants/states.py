@@ -1,4 +1,4 @@
-"""The states that a test can put the receiver into: one file each, so that every process of a receiver sees them."""
+"""The states that a test can put the receiver into: a file each, so that every process of a receiver sees them."""
 
 from __future__ import annotations
 

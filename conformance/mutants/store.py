@@ -1,7 +1,7 @@
-"""The receiver's store: an event is on disk before it is acknowledged, and an event that was seen has no second effect.
+"""The receiver's store: an event is on disk before it is acknowledged, and a repetition has no second effect.
 
-One file of SQLite in the receiver's folder. Other processes (the control port of a supervised receiver, the receiver
-after a kill) read the same file.
+One file of SQLite in the receiver's folder. Other processes read the same file: the control port of a supervised
+receiver, and the receiver after a kill.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Store:
             return self._insert(event, node)
 
     def replay(self) -> None:
-        """Do the last event's effects again, as a worker without a bookmark does after a kill (the fault MU-198)."""
+        """Do every effect again, as a worker without a bookmark does after a kill (the fault MU-198)."""
         with self._lock:
             self._database.execute("INSERT INTO effect SELECT * FROM effect")
 
@@ -161,9 +161,9 @@ class Store:
             "SELECT version, lines FROM mirror WHERE order_number = ?", (number,)
         ).fetchone()
         version = _version(event)
-        if row is not None and version is not None and row[0] is not None and version < row[0]:
-            if not self._faults.on("MU-201"):
-                return Kept.OLDER
+        is_older = row is not None and version is not None and row[0] is not None and version < row[0]
+        if is_older and not self._faults.on("MU-201"):
+            return Kept.OLDER
         lines: list[str] = [] if row is None or self._faults.on("MU-34") else json.loads(row[1])
         for line in event.lines:
             position = _position(line)

@@ -15,7 +15,7 @@ import threading
 from pathlib import Path
 
 from conformance.mutants.control import start_control
-from conformance.mutants.receiver import Sockets, announce, arguments, faults_of, wait_for_the_end
+from conformance.mutants.receiver import Sockets, announce, arguments, faults_of, hold_signals, wait_for_the_end
 
 _READY_SECONDS = 20.0
 _END_SECONDS = 12.0
@@ -49,9 +49,7 @@ class Supervisor:
             "--inherit", ",".join(map(str, descriptors)), "--announce", str(to_say),
             "--lifeline", str(self._lifeline_read), *(["--restarted"] if restarted else []),
         ]  # fmt: skip
-        self._child = subprocess.Popen(
-            command, pass_fds=(*descriptors, to_say, self._lifeline_read)
-        )
+        self._child = subprocess.Popen(command, pass_fds=(*descriptors, to_say, self._lifeline_read))
         os.close(to_say)
         readable, _, _ = select.select([said], [], [], _READY_SECONDS)
         ready = bool(readable) and os.read(said, 16).startswith(b"ready")
@@ -99,6 +97,7 @@ def main() -> None:
     for name in ("fault", "benign", "trust_issuer"):
         if (value := getattr(options, name)) is not None:
             passed += [f"--{name.replace('_', '-')}", value]
+    hold_signals()
     sockets = Sockets.opened(faults)
     supervisor = Supervisor(folder, passed, sockets)
     supervisor.start()

@@ -1,4 +1,4 @@
-"""tXML: elements to the members that the contract has for them. The types come from the contract, not from the text."""
+"""tXML: elements to the members that the contract has for them. Types come from the contract, not from the text."""
 
 from __future__ import annotations
 

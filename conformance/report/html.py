@@ -1,7 +1,7 @@
 """One HTML file that needs nothing else: a matrix of cases and variants, with the evidence behind each.
 
-What the matrix shows is embedded as JSON. The evidence is much more; it lies compressed in blocks of some results and a
-block is unpacked when somebody opens one of its results, so a run of thousands of results opens at once.
+What the matrix shows is embedded as JSON. The evidence is much more; it lies compressed in blocks of some results,
+and a block is unpacked when somebody opens one of its results: so a run of thousands of results opens at once.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """JUnit XML, for what every CI system can show: one testcase for each variant of each case.
 
-FAIL is a failure, ERROR an error, BLOCKED and N/A are skipped with their reason, PASS and INFO pass; WEAK passes with a
-property, in a strict run it is a failure. A run that says nothing about the receiver is an error, never green.
+FAIL is a failure, ERROR an error, BLOCKED and N/A are skipped with their reason, PASS and INFO pass; WEAK passes
+with a property, in a strict run it is a failure. A run that says nothing of the receiver is an error, not green.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _testcase(suite: ET.Element, seen: Overview, case: CaseReport, record: Recor
         ET.SubElement(parent, "property", name=name, value=_clean(value))
     outcome = Outcome(record["outcome"])
     if outcome is Outcome.FAIL or (outcome is Outcome.WEAK and seen.strict):
-        _say(element, "failure", record["reason"], _details(case, record), type=outcome.value)
+        _say(element, "failure", record["reason"], _details(case, record), outcome.value)
     elif outcome is Outcome.ERROR:
         _say(element, "error", record["reason"], _details(case, record))
     elif outcome in (Outcome.BLOCKED, Outcome.NOT_APPLICABLE):
@@ -85,8 +85,10 @@ def _details(case: CaseReport, record: Record) -> str:
     return "\n".join(line for line in lines if not line.endswith(": "))
 
 
-def _say(parent: ET.Element, tag: str, message: str, text: str, **attributes: str) -> None:
-    element = ET.SubElement(parent, tag, message=_clean(message), **attributes)
+def _say(parent: ET.Element, tag: str, message: str, text: str, kind: str = "") -> None:
+    element = ET.SubElement(parent, tag, message=_clean(message))
+    if kind:
+        element.set("type", kind)
     element.text = _clean(text) or None
 
 

@@ -30,7 +30,7 @@ def judged(record: Record) -> Record | None:
     """The exchange that the verdict is about: the last probe, else the last one that was sent at all."""
     sent: list[Record] = [one for one in record["exchanges"] if one["request"] is not None]
     probes = [one for one in sent if one["purpose"] == "probe"]
-    return (probes or sent or [None])[-1]
+    return probes[-1] if probes else sent[-1] if sent else None
 
 
 def answered_by(record: Record) -> str:

@@ -24,9 +24,9 @@ def render(run: RunReader) -> str:
     blocks = [
         f"## {_text(seen.verdict)}",
         _text(seen.verdict_line),
-        f"{_code(about.get('target', ''))} as {_code(about.get('profile', ''))}, suite {_text(about.get('suite', ''))}, "
-        f"contract {_code(str(about.get('contract_sha256', ''))[:16])}, run {_code(about.get('id', ''))} "
-        f"of {_text(about.get('started', ''))}",
+        f"{_code(about.get('target', ''))} as {_code(about.get('profile', ''))}, suite "
+        f"{_text(about.get('suite', ''))}, contract {_code(str(about.get('contract_sha256', ''))[:16])}, "
+        f"run {_code(about.get('id', ''))} of {_text(about.get('started', ''))}",
     ]
     refused = [one for one in seen.preflight if not one["ok"]]
     if refused:
@@ -61,7 +61,7 @@ def _areas(seen: Overview) -> str:
 
 def _failed(run: RunReader, seen: Overview, case: CaseReport) -> str:
     records = case.having(Outcome.FAIL)
-    lines = [f"### FAIL {case.id} {_text(case.title)}", ""]
+    lines = [f"### FAIL {_text(case.name)}", ""]
     lines.append(
         f"{case.level}, {', '.join(case.requirements) or 'no requirement'}; {len(records)} of "
         f"{len(case.results)} variants."
@@ -88,9 +88,7 @@ def _failed(run: RunReader, seen: Overview, case: CaseReport) -> str:
 def _brief(case: CaseReport, outcome: Outcome) -> str:
     records = case.having(outcome)
     more = f" (and {len(records) - 1} more)" if len(records) > 1 else ""
-    return (
-        f"- **{case.id}** {_text(case.title)}: {_text(records[0]['variant'])}: {_text(records[0]['reason'])}{more}"
-    )
+    return f"- **{_text(case.name)}**: {_text(records[0]['variant'])}: {_text(records[0]['reason'])}{more}"
 
 
 def _fitting(blocks: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""What all reports say about a run: the verdict, the counts, and the cases with what the catalogue knows of them."""
+"""What all reports say about a run: verdict, counts, and the cases with what the catalogue knows of them."""
 
 from __future__ import annotations
 
@@ -38,6 +38,11 @@ class CaseReport:
     consequence: str = ""
     fix: str = ""
     hints: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Id and title."""
+        return f"{self.id} {self.title}".rstrip()
 
     @property
     def area(self) -> str:
@@ -163,7 +168,7 @@ def overview(run: RunReader) -> Overview:
 
 def area_title(area: str) -> str:
     """The title of an area; its short name if the catalogue does not know it."""
-    return Area(area).title if area in list(Area) else area
+    return Area(area).heading if area in list(Area) else area
 
 
 def fate(record: Record) -> str:

@@ -11,9 +11,9 @@ from conformance.report.lookup import Record, result_of
 from conformance.report.records import RunReader
 
 Send = Callable[[bytes, bool], int | None]
-"""Sends these bytes on a connection of their own (True: without TLS) and gives the status, None without an answer."""
+"""Sends bytes on a connection of their own (True: without TLS) and gives the status, None without an answer."""
 Credentials = Callable[[str], str | None]
-"""Gives what stood for a redacted text, such as `basic credentials`, in the request; None if that text is no secret."""
+"""Gives what a redacted text such as `basic credentials` stands for; None if that text is no secret."""
 
 _PLACEHOLDER = re.compile(rb"\[([^\[\]\r\n]{1,80})\]")
 

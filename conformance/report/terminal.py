@@ -87,7 +87,7 @@ def _failed(run: RunReader, seen: Overview, case: CaseReport, console: Console) 
     records = case.having(Outcome.FAIL)
     console.print()
     of_all = f", {len(records)} of {len(case.results)} variants" if len(case.results) > 1 else ""
-    _line(console, "", f"FAIL {case.id} {case.title} ({case.level}{of_all})", _STYLES[Outcome.FAIL])
+    _line(console, "", f"FAIL {case.name} ({case.level}{of_all})", _STYLES[Outcome.FAIL])
     for record in records[:_TOLD]:
         known = " [known: baseline]" if seen.baselined(record) else ""
         by = f" ({by})" if (by := answered_by(record)) else ""
@@ -112,7 +112,7 @@ def _brief(case: CaseReport, outcome: Outcome, console: Console) -> None:
     records = case.having(outcome)
     more = f" (and {len(records) - 1} more)" if len(records) > 1 else ""
     console.print()
-    _line(console, "", f"{outcome} {case.id} {case.title} ({case.level})", _STYLES[outcome])
+    _line(console, "", f"{outcome} {case.name} ({case.level})", _STYLES[outcome])
     _line(console, "  ", f"{records[0]['variant']}: {records[0]['reason']}{more}")
 
 
@@ -153,6 +153,7 @@ def _rest(seen: Overview, console: Console) -> None:
 def _line(console: Console, indent: str, text: str, style: str = "") -> None:
     """One paragraph, wrapped under its own indent; texts of the receiver are no markup."""
     for piece in Text(_visible(text), style=style).wrap(console, max(20, min(console.width, WIDTH) - len(indent))):
+        piece.rstrip()
         console.print(Text(indent) + piece, soft_wrap=True)
 
 

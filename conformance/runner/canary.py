@@ -71,6 +71,11 @@ class Canary:
                     return Fact("none")
                 self._called.wait(left)
 
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._listening.port
+
     def _note(self, call: str) -> None:
         with self._called:
             self._calls.append(call)

@@ -83,6 +83,11 @@ class TokenIssuer:
         self._current, self._next = self._next, self._new_key()
         self._published.append(self._current)
 
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._listening.port
+
     # Good tokens.
 
     def token(self, **claims: object) -> str:
@@ -195,7 +200,7 @@ class TokenIssuer:
         documents = self._documents
 
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:  # noqa: N802 - the library's name
+            def do_GET(self) -> None:
                 found = documents().get(self.path.partition("?")[0])
                 content = json.dumps({"error": "not_found"} if found is None else found).encode()
                 self.send_response(404 if found is None else 200)

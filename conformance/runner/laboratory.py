@@ -141,16 +141,16 @@ class Laboratory:
             raise CannotTryError(f"the receiver cannot be put into the state {state}", f"states.{state}")
         if hook.sentinel is not None:
             self._sentinels[state] = hook.sentinel
-        elif hook.on is not None:
-            hooks.carry_out(hook.on)
+        elif hook.enter is not None:
+            hooks.carry_out(hook.enter)
         self.close()
 
     def leave(self, state: str) -> None:
         """Take it out again."""
         hook = self._profile.states.get(state)
         self._sentinels.pop(state, None)
-        if hook is not None and hook.off is not None:
-            hooks.carry_out(hook.off)
+        if hook is not None and hook.leave is not None:
+            hooks.carry_out(hook.leave)
         self.close()
 
     def act(self, action: str, meanwhile: tuple[Request, ...]) -> tuple[Exchange, ...]:

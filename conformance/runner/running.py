@@ -203,7 +203,7 @@ def _conclude(
     surprises = tuple(_surprises(profile, results, cases))
     blocked_must = {r.case for r in results if r.outcome is Outcome.BLOCKED and r.level is Level.MUST}
     judged = sum(counts[one] for one in (Outcome.PASS, Outcome.WEAK, Outcome.FAIL))
-    if not ready or not judged:
+    if not ready or not judged or counts[Outcome.ERROR]:
         verdict = "INCONCLUSIVE"
     elif counts[Outcome.FAIL]:
         verdict = "NOT CONFORMANT"

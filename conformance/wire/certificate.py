@@ -29,7 +29,7 @@ _EXPIRED = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
 def look_at(address: Address, question: str) -> Fact:
     """The answer to one question: `completed`, or what is wrong.
 
-    `chain`: does it lead to an authority that is trusted (public ones, or the address's own)? `certificate-untrusted`.
+    `chain`: does it lead to a trusted authority (a public one, or the address's own)? `certificate-untrusted`.
     `name`: does it name the host? `certificate-other-name`.
     `validity`: is today inside? `certificate-expired`, `certificate-not-yet-valid`, `certificate-expires-soon`.
     `issuer`: is the authority a public one? `certificate-self-signed`, `certificate-private`.
@@ -77,9 +77,11 @@ def _leaf(address: Address) -> x509.Certificate:
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    with socket.create_connection((address.host, address.port), SECONDS) as raw:
-        with context.wrap_socket(raw, server_hostname=address.host) as secured:
-            shown = secured.getpeercert(binary_form=True)
+    with (
+        socket.create_connection((address.host, address.port), SECONDS) as raw,
+        context.wrap_socket(raw, server_hostname=address.host) as secured,
+    ):
+        shown = secured.getpeercert(binary_form=True)
     if shown is None:
         raise ssl.SSLError("the server showed no certificate")
     return x509.load_der_x509_certificate(shown)

@@ -56,9 +56,7 @@ def try_early_data(address: Address, path: str) -> Fact:
 
 def _run(command: list[str], standard_input: bytes) -> str:
     try:
-        done = subprocess.run(  # noqa: S603 - fixed arguments, no shell
-            command, input=standard_input, capture_output=True, timeout=SECONDS, check=False
-        )
+        done = subprocess.run(command, input=standard_input, capture_output=True, timeout=SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
         return (error.stdout or b"").decode("latin-1")
     return done.stdout.decode("latin-1")

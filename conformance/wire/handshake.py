@@ -177,7 +177,7 @@ def self_check() -> str | None:
             found = shake_hands(Offer("self check", ("TLSv1",)), Address("127.0.0.1", port))
         if found.value != wanted:
             kind = "TLS 1.0" if speaks_old else "TLS 1.2"
-            return f"a {kind} server of the suite's own was asked for TLS 1.0 and seen as {found.value} ({found.detail})"
+            return f"the suite's own {kind} server was asked for TLS 1.0 and seen as {found.value} ({found.detail})"
         if speaks_old and "TLSv1 " not in found.detail:
             return f"a TLS 1.0 server of the suite's own was seen as: {found.detail}"
     return None
