@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -16,6 +17,8 @@ from conformance.catalogue import CaseInfo, catalogue
 from conformance.profile import ProfileError
 from conformance.profile import load as load_profile
 from conformance.report.records import RunReader
+from conformance.report.replay import ReplayError
+from conformance.runner.transport import CannotTryError
 
 app = typer.Typer(
     name="conformance",
@@ -25,6 +28,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+_USERS_MISTAKES = (ProfileError, baselines.BaselineError, CannotTryError, ReplayError, OSError)
 
 RUNS = Path(".conformance/runs")
 PROFILES = Path(__file__).parent / "profiles"
@@ -37,7 +42,14 @@ RunArgument = Annotated[
 def main() -> None:
     """Entry point."""
     with _one_line_errors():
-        app()
+        try:
+            app()
+        except Exception as error:
+            if isinstance(error, _USERS_MISTAKES):
+                raise
+            # Status 1 would say that the receiver failed.
+            traceback.print_exc()
+            sys.exit(2)
 
 
 @app.command("run")
@@ -131,6 +143,25 @@ def curl(
 
 
 @app.command()
+def replay(
+    run: RunArgument,
+    id: Annotated[str, typer.Argument(help="The id of a result, such as MAL-05.123.")],
+    url: Annotated[str, typer.Option(help="Base URL of the receiver.")],
+    profile: Annotated[str, typer.Option(help="The profile, for the credentials.")],
+    i_own_the_target: Annotated[str | None, typer.Option(help="As for `run`.")] = None,
+) -> None:
+    """Send the requests of a result again, byte for byte, and compare the answers; status 1 if one differs."""
+    from conformance.runner.replaying import send_again
+
+    outcome = send_again(
+        RunReader(_run_folder(run)), id, url, load_profile(_profile_path(profile)), i_own_the_target
+    )
+    for one in outcome:
+        typer.echo(f"{one.purpose:8} then {one.old}, now {one.new}")
+    raise typer.Exit(0 if all(one.same for one in outcome) else 1)
+
+
+@app.command()
 def prove(
     only: Annotated[list[str] | None, typer.Argument(help="Ids of cases or of faults (MU-04).")] = None,
     stock: Annotated[bool, typer.Option(help="Also try stock schemathesis on every faulty receiver.")] = False,
@@ -214,10 +245,7 @@ class _Progress:
 def _one_line_errors() -> Iterator[None]:
     try:
         yield
-    except (ProfileError, baselines.BaselineError, ValueError, LookupError) as error:
+    except _USERS_MISTAKES as error:
         for line in str(error).splitlines():
             print(f"conformance: {line}", file=sys.stderr)
-        sys.exit(2)
-    except OSError as error:
-        print(f"conformance: {error.filename or ''} {error.strerror or error}", file=sys.stderr)
         sys.exit(2)

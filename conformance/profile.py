@@ -163,6 +163,8 @@ class Profile(_Part):
     observer: Observer | None = None
     issuer: IssuerProfile | None = None
     canary: CanaryProfile | None = None
+    plain_port: int = 80
+    """Where plain HTTP might be spoken beside HTTPS, for TLS-08."""
     second_url: str | None = None
     """Another node of the same receiver."""
     expected_blocked: Mapping[str, str] = {}
@@ -204,4 +206,10 @@ def _is_claim(place: tuple[int | str, ...]) -> bool:
 def _resolved(profile: Profile, folder: Path) -> Profile:
     contracts = {endpoint: folder / path for endpoint, path in profile.contracts.items()}
     ca_file = None if profile.ca_file is None else folder / profile.ca_file
+    for name, path in (
+        ("ca_file", ca_file),
+        *((f"contracts.{endpoint}", path) for endpoint, path in contracts.items()),
+    ):
+        if path is not None and not path.is_file():
+            raise ProfileError(f"{name}: there is no file {path}")
     return profile.model_copy(update={"contracts": contracts, "ca_file": ca_file})

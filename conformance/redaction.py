@@ -34,6 +34,7 @@ class Redactor:
         except UnicodeDecodeError:
             pass
         else:
+            spellings.add(json.dumps(text, ensure_ascii=False)[1:-1].encode())
             spellings |= {json.dumps(text)[1:-1].encode(), text.encode("utf-16-le"), text.encode("utf-16-be")}
             spellings.add(text.encode("latin-1", "replace"))
         for spelling in spellings:

@@ -59,7 +59,8 @@ class Subject:
         self, payload: Payload, values: JsonObject, form: Form = Form.JSON, *, name: str = "golden"
     ) -> Request:
         """A delivery of this body, as Tradecloud makes it."""
-        scheme = self.operation(payload.endpoint).schemes[0]
+        schemes = self.operation(payload.endpoint).schemes
+        scheme = next((one for one in schemes if self.has(payload.endpoint, one)), schemes[0])
         headers = (
             ("Content-Type", form.media_type),
             ("Authorization", self.authorization(payload.endpoint, scheme)),
@@ -128,7 +129,8 @@ class Subject:
     def basic_of(self, pair: bytes, *, shown: str = "basic credentials") -> str:
         """A Basic value of any bytes."""
         value = base64.b64encode(pair).decode()
-        self.redactor.add(pair, shown)
+        if b":" in pair:  # without one it is no secret, and may stand in a path too
+            self.redactor.add(pair, shown)
         self.redactor.add(value, shown)
         return f"Basic {value}"
 

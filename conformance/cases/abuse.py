@@ -1,4 +1,4 @@
-"""SEC: other abuse: split headers, markup, overridden methods, odd paths, claimed addresses, documents that call out."""
+"""SEC: other abuse: split headers, markup, overridden methods, odd paths, claimed addresses, calls to elsewhere."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib.resources import files
 
 import yaml
 
-from conformance.cases.authentication import SCHEMES, at, controls, no_credentials
+from conformance.cases.credentials import SCHEMES, at, controls, no_credentials
 from conformance.catalogue import case
 from conformance.checks import no_header, no_live_markup
 from conformance.contract.reading import Payload
@@ -35,7 +35,7 @@ _INJECTED = "x-tcconf-injected"
 )
 def split_header(subject: Subject) -> Case:
     expect = Expect(checks=(no_header(_INJECTED, "a value of the request became a header field"),))
-    tail = "\r\nX-Tcconf-Injected: 1\r\n\r\n"
+    tail = "\r\nX-Tcconf-Injected: 1"
     for control in subject.goldens_at_endpoints():
         path = subject.operation(control.endpoint).path
         changes: list[tuple[str, Change]] = [
@@ -183,7 +183,7 @@ def _tradecloud_addresses() -> tuple[str, ...]:
     wave=2,
     needs=("canary",),
     requirements=("P-1",),
-    consequence="Whoever attaches a document makes the receiver call addresses inside your network, and wait for them.",
+    consequence="Whoever attaches a document makes the receiver call addresses inside your network.",
     fix="Fetch documents later, in the background, and only from Tradecloud's own addresses.",
 )
 def document_address(subject: Subject) -> Case:

@@ -1,89 +1,35 @@
-"""AUTH: nobody gets in without the right credentials, and everybody with them does; tokens of an issuer: `tokens`."""
+"""AUTH: nobody gets in without the right credentials, and everybody with them does; for OAuth see `tokens`."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
 
+from conformance.cases.credentials import (
+    SCHEMES,
+    WRONG,
+    at,
+    basic,
+    controls,
+    credentials,
+    missing,
+    no_credentials,
+    pair,
+    proof,
+    wrong,
+)
 from conformance.catalogue import case
 from conformance.checks import challenge, error_parameter, never_shows
 from conformance.oracle import ANY, Consequence
-from conformance.requests.changes import Change, both, header, headers, method, target, whole_body
+from conformance.requests.changes import both, header, headers, method, target, whole_body
 from conformance.requests.request import Request
-from conformance.steps import Blocked, Case, Control, NotApplicable, Probe, Twin
+from conformance.steps import Blocked, Case, Control, Probe, Twin
 from conformance.subject import Subject
 from conformance.verdict import Check, Expect, Level, accepted, not_delivered, refused
 
 _OPEN = "Whoever knows the address can put events into the ERP as if Tradecloud had sent them."
 _DROPPED = "Tradecloud gets a 4xx for a good event and drops it for good."
-_WRONG = "TCCONF-wrong-8431"
 _D, _R = Consequence.DELIVERED, Consequence.REFUSED
-
-SCHEMES = ("basic", "bearer", "oauth")
-_HOOKS = {
-    "basic": "basic: {username: …, password: {env: …}}",
-    "bearer": "bearer: {token: {env: …}}",
-    "oauth": "issuer: {listen: …, url: …}, which the receiver has been told to trust",
-}
-
-
-def missing(subject: Subject, *schemes: str) -> Case:
-    """Tells of schemes that cannot be tried: not claimed anywhere, or without credentials."""
-    claimed = {scheme for endpoint in subject.endpoints for scheme in subject.operation(endpoint).schemes}
-    if not claimed & set(schemes):
-        yield NotApplicable(" and ".join(schemes), "the profile does not claim it")
-    for endpoint in subject.endpoints:
-        for scheme in subject.operation(endpoint).schemes:
-            if scheme in schemes and not subject.has(endpoint, scheme):
-                yield Blocked(
-                    f"{endpoint} {scheme}", f"the profile has no credentials for {scheme}", _HOOKS[scheme]
-                )
-
-
-def controls(subject: Subject, *schemes: str) -> Iterator[Request]:
-    """For each endpoint and each of these schemes that it claims, a golden event that authenticates so."""
-    for endpoint in subject.endpoints:
-        for scheme in subject.operation(endpoint).schemes:
-            if scheme in schemes and subject.has(endpoint, scheme):
-                golden = subject.golden_at(endpoint, subject.forms(endpoint)[0])
-                yield subject.with_scheme(golden, scheme)
-
-
-def at(control: Request) -> str:
-    """Where and how, for the name of a variant."""
-    return f"{control.endpoint} {control.scheme}"
-
-
-def no_credentials() -> Change:
-    """The request without Authorization."""
-    return header("Authorization", None, "no credentials")
-
-
-def credentials(value: str, name: str) -> Change:
-    """The request with another Authorization."""
-    return header("Authorization", value, name)
-
-
-def _proof(control: Request) -> str:
-    return control.header("Authorization")[0].partition(" ")[2]
-
-
-def _basic(subject: Subject, username: str, password: str) -> str:
-    subject.redactor.add(password, "changed password")
-    return subject.basic(username, password, shown="changed credentials")
-
-
-def _pair(subject: Subject) -> tuple[str, str]:
-    if subject.profile.basic is None:
-        raise LookupError("no basic credentials")
-    return subject.basic_pair(subject.profile.basic)
-
-
-def _wrong(subject: Subject, control: Request) -> str:
-    """An Authorization of the same scheme that nobody may accept."""
-    if control.scheme == "basic":
-        return _basic(subject, _pair(subject)[0], _WRONG)
-    return subject.bearer(_WRONG, shown="wrong token")
 
 
 @case(
@@ -97,7 +43,7 @@ def _wrong(subject: Subject, control: Request) -> str:
     hints={
         "dotnet": "Put [Authorize] (or RequireAuthorization()) on the endpoint, and UseAuthentication() before it.",
         "iis": "Switch anonymous authentication off for the application.",
-        "nginx": "`auth_basic` is inherited only by locations that set none of their own; test the location itself.",
+        "nginx": "A location with an `auth_basic` of its own does not inherit the outer one: try the location.",
         "node": "Mount the authentication before the router, not inside one route.",
         "sap": "In SICF the node must not carry a stored user (logon data).",
     },
@@ -125,8 +71,8 @@ def challenged(subject: Subject) -> Case:
     for control in controls(subject, *SCHEMES):
         expect = Expect(must=ANY - {_D}, checks=(challenge(subject.operation(control.endpoint).schemes),))
         yield Twin(f"{at(control)}: none", control, no_credentials(), expect)
-        wrong = credentials(_wrong(subject, control), "wrong credentials")
-        yield Twin(f"{at(control)}: wrong", control, wrong, expect)
+        change = credentials(wrong(subject, control), "wrong credentials")
+        yield Twin(f"{at(control)}: wrong", control, change, expect)
         yield Twin(f"{at(control)}: undecodable", control, credentials("Basic %%%=", "undecodable"), expect)
         yield Twin(f"{at(control)}: unknown scheme", control, credentials("Unknown x", "unknown scheme"), expect)
     yield from missing(subject, *SCHEMES)
@@ -143,9 +89,9 @@ def challenged(subject: Subject) -> Case:
 )
 def wrong_password(subject: Subject) -> Case:
     for control in controls(subject, "basic"):
-        user, _ = _pair(subject)
-        for name, password in (("wrong", _WRONG), ("empty", "")):
-            change = credentials(_basic(subject, user, password), f"{name} password")
+        user, _ = pair(subject)
+        for name, password in (("wrong", WRONG), ("empty", "")):
+            change = credentials(basic(subject, user, password), f"{name} password")
             yield Twin(f"{at(control)}: {name}", control, change, refused(401))
     yield from missing(subject, "basic")
 
@@ -161,9 +107,9 @@ def wrong_password(subject: Subject) -> Case:
 )
 def wrong_user(subject: Subject) -> Case:
     for control in controls(subject, "basic"):
-        user, password = _pair(subject)
+        user, password = pair(subject)
         for name, other in (("other", f"{user}-tcconf"), ("empty", "")):
-            change = credentials(_basic(subject, other, password), f"{name} user name")
+            change = credentials(basic(subject, other, password), f"{name} user name")
             yield Twin(f"{at(control)}: {name}", control, change, refused(401))
     yield from missing(subject, "basic")
 
@@ -184,10 +130,10 @@ def wrong_user(subject: Subject) -> Case:
 )
 def almost_right(subject: Subject) -> Case:
     for control in controls(subject, "basic", "bearer"):
-        user, secret = _pair(subject) if control.scheme == "basic" else ("", _proof(control))
+        user, secret = pair(subject) if control.scheme == "basic" else ("", proof(control))
         for name, near in _near_misses(secret):
             if control.scheme == "basic":
-                value = _basic(subject, user, near)
+                value = basic(subject, user, near)
             else:
                 value = subject.bearer(near, shown="changed token")
             yield Twin(f"{at(control)}: {name}", control, credentials(value, name), refused(401))
@@ -225,9 +171,9 @@ def _another(character: str) -> str:
 )
 def scheme_in_other_case(subject: Subject) -> Case:
     for control in controls(subject, *SCHEMES):
-        word, _, proof = control.header("Authorization")[0].partition(" ")
+        word, _, secret = control.header("Authorization")[0].partition(" ")
         for other in (word.lower(), word.upper(), word.swapcase()):
-            change = credentials(f"{other} {proof}", f"the scheme is written {other}")
+            change = credentials(f"{other} {secret}", f"the scheme is written {other}")
             yield Twin(f"{at(control)}: {other}", control, change, accepted())
     yield from missing(subject, *SCHEMES)
 
@@ -268,7 +214,7 @@ def beyond_ascii(subject: Subject) -> Case:
 
 
 def _password(subject: Subject) -> str:
-    return "" if subject.profile.basic is None else _pair(subject)[1]
+    return "" if subject.profile.basic is None else pair(subject)[1]
 
 
 def _password_with(subject: Subject, has: bool, what: str, expect: Expect) -> Case:
@@ -291,7 +237,7 @@ def _password_with(subject: Subject, has: bool, what: str, expect: Expect) -> Ca
     level=Level.MUST,
     wave=1,
     requirements=("R-RSP-2", "RFC 7617 2"),
-    consequence="Anybody can make the receiver crash, and fill its log; behind a 503 Tradecloud repeats without end.",
+    consequence="Anybody can make the receiver crash; after a 503 Tradecloud repeats without end.",
     fix="Catch every failure of the decoding and answer 401.",
     hints={
         "dotnet": "Convert.FromBase64String throws FormatException; Split(':')[1] throws IndexOutOfRangeException.",
@@ -307,7 +253,7 @@ def undecodable(subject: Subject) -> Case:
 
 
 def _undecodable_basic(subject: Subject) -> Iterator[tuple[str, str]]:
-    user, _ = _pair(subject)
+    user, _ = pair(subject)
     yield "bad alphabet", "Basic %%%="
     yield "bad padding", "Basic dGNjb25mOndyb25n="
     yield "one character", "Basic A"
@@ -338,14 +284,14 @@ def other_scheme(subject: Subject) -> Case:
     for control in controls(subject, *SCHEMES):
         mine = "Basic" if control.scheme == "basic" else "Bearer"
         other = "Bearer" if control.scheme == "basic" else "Basic"
-        proof = _proof(control)
+        secret = proof(control)
         shapes = (
-            ("the secret under the other scheme", f"{other} {proof}"),
-            ("the secret under Negotiate", f"Negotiate {proof}"),
+            ("the secret under the other scheme", f"{other} {secret}"),
+            ("the secret under Negotiate", f"Negotiate {secret}"),
             ("Digest", 'Digest username="tcconf", realm="x", nonce="x", uri="/", response="00"'),
             ("the scheme only", mine),
             ("the other scheme only", other),
-            ("the secret only", proof),
+            ("the secret only", secret),
             ("an empty field", ""),
         )
         for name, value in shapes:
@@ -367,7 +313,7 @@ def invalid_token(subject: Subject) -> Case:
         expect = Expect(
             must=ANY - {_D}, should=frozenset({_R}), codes=(401,), checks=(error_parameter("invalid_token"),)
         )
-        change = credentials(_wrong(subject, control), "wrong token")
+        change = credentials(wrong(subject, control), "wrong token")
         yield Twin(at(control), control, change, expect)
     yield from missing(subject, "bearer", "oauth")
 
@@ -378,13 +324,13 @@ def invalid_token(subject: Subject) -> Case:
     level=Level.SHOULD,
     wave=1,
     requirements=("RFC 6750 2.3", "RFC 6750 5.3"),
-    consequence="Addresses with the token in them end in logs, proxies and histories, and open the door from there.",
+    consequence="Addresses with the token in them end in logs and histories, and open the door from there.",
     fix="Read the token from Authorization and from nowhere else.",
 )
 def token_elsewhere(subject: Subject) -> Case:
     expect = Expect(must=ANY, should=ANY - {_D})
     for control in controls(subject, "bearer", "oauth"):
-        token = _proof(control)
+        token = proof(control)
         path = subject.operation(control.endpoint).path
         query = both(
             "the token in the query", no_credentials(), target(f"{path}?access_token={token}", "token in the query")
@@ -411,7 +357,7 @@ def token_elsewhere(subject: Subject) -> Case:
 )
 def two_fields(subject: Subject) -> Case:
     for control in controls(subject, *SCHEMES):
-        good, bad = control.header("Authorization")[0], _wrong(subject, control)
+        good, bad = control.header("Authorization")[0], wrong(subject, control)
         for name, values in (("good, then bad", (good, bad)), ("bad, then good", (bad, good))):
             change = headers("Authorization", values, name)
             yield Twin(f"{at(control)}: {name}", control, change, not_delivered(401, 400))
@@ -461,16 +407,16 @@ _HUGE = 20_000_000
     wave=1,
     requirements=("RFC 9110 17.16.1",),
     consequence="The secret ends in Tradecloud's logs, in support tickets and on screens.",
-    fix="Never put Authorization, or what was decoded from it, into an answer; do not dump request headers in errors.",
+    fix="Never put Authorization, or what was decoded from it, into an answer.",
     hints={"dotnet": "No UseDeveloperExceptionPage() outside development.", "nginx": "Refuse TRACE."},
 )
 def never_shown(subject: Subject) -> Case:
     for control in controls(subject, *SCHEMES):
         mine = _shown_nowhere(subject, control)
         yield Probe(f"{at(control)}: accepted", control, Expect(checks=mine))
-        wrong = _wrong(subject, control)
-        theirs = (never_shows(_WRONG, "the wrong secret"), never_shows(wrong.partition(" ")[2], "the credentials"))
-        yield Twin(f"{at(control)}: wrong", control, credentials(wrong, "wrong credentials"), Expect(checks=theirs))
+        bad = wrong(subject, control)
+        theirs = (never_shows(WRONG, "the wrong secret"), never_shows(bad.partition(" ")[2], "the credentials"))
+        yield Twin(f"{at(control)}: wrong", control, credentials(bad, "wrong credentials"), Expect(checks=theirs))
         mark = "tcconf%mark-5512"
         odd = f"Basic {mark}" if control.scheme == "basic" else f"Bearer {mark}"
         marked = Expect(checks=(never_shows(mark, "the credentials"),))
@@ -488,7 +434,7 @@ def never_shown(subject: Subject) -> Case:
 
 
 def _shown_nowhere(subject: Subject, control: Request) -> tuple[Check, ...]:
-    found = [never_shows(_proof(control), "the credentials")]
+    found = [never_shows(proof(control), "the credentials")]
     if control.scheme == "basic":
-        found.append(never_shows(_pair(subject)[1], "the password"))
+        found.append(never_shows(pair(subject)[1], "the password"))
     return tuple(found)

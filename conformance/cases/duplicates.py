@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from lxml import etree
 
 from conformance.cases.messages import ANY_NUMBER, BOTH, EXACTLY_ONE, ONE_AT_BEST, another_message
@@ -12,7 +10,7 @@ from conformance.contract.reading import Endpoint, Payload
 from conformance.contract.text import JsonObject, JsonValue, get, parse, parse_object, removed, replaced, write
 from conformance.oracle import ANY, Consequence, consequence
 from conformance.requests.changes import Change, change_values, edit_text
-from conformance.requests.request import Form, Request
+from conformance.requests.request import Form
 from conformance.steps import (
     Act,
     Blocked,
@@ -29,8 +27,8 @@ from conformance.steps import (
     fact_of,
 )
 from conformance.subject import Subject
-from conformance.verdict import Expect, ExpectFact, Level, accepted
 from conformance.vectors import golden
+from conformance.verdict import Expect, ExpectFact, Level, accepted
 from conformance.wire.answer import Answer, Fact
 
 _DELIVERED = accepted()
@@ -48,7 +46,7 @@ _RESENT = {Endpoint.ORDER: "OrderResentByBuyer", Endpoint.SHIPMENT: "ShipmentRes
     level=Level.MUST,
     wave=1,
     requirements=("P-3", "R-RSP-4"),
-    consequence="A 4xx or 500 to a repetition reports an event as lost that was stored; a 5xx repeats it without end.",
+    consequence="A 4xx or 500 reports an event as lost that was stored; above 500 it is repeated without end.",
     fix="Answer the second delivery like the first one: 200 or 202, never 409.",
     hints={
         "dotnet": "Catch the violation of the unique key and answer 200.",
@@ -110,7 +108,8 @@ def _spaced(text: str) -> str:
     if text.startswith("<"):
         root = etree.fromstring(text.encode())
         etree.indent(root, "  ")
-        return etree.tostring(root, xml_declaration=True, encoding="UTF-8").decode()
+        written: bytes = etree.tostring(root, xml_declaration=True, encoding="UTF-8")
+        return written.decode()
     return write(parse(text), indent=2)
 
 
@@ -313,10 +312,6 @@ def without_message_id(subject: Subject) -> Case:
             yield Effects(f"{one_order}: effects", one_order, BOTH)
 
 
-def _at_second_node(request: Request) -> Request:
-    return replace(request, channel=replace(request.channel, second=True))
-
-
 @case(
     "IDM-08",
     "A duplicate at the second node has no second effect",
@@ -334,8 +329,4 @@ def duplicate_at_second_node(subject: Subject) -> Case:
     if subject.profile.second_url is None:
         yield Blocked("all", "the profile names no second node", "second_url")
         return
-    for request in subject.goldens_at_endpoints(None):
-        label = f"{request.endpoint} {request.form}"
-        yield Control(request.named(label))
-        yield Probe(f"{label}: answer", _at_second_node(request.named(label)), _DELIVERED_AT_BEST)
-        yield Effects(f"{label}: effects", label, ONE_AT_BEST)
+    yield Blocked("all", "a request cannot be sent to the second node yet")

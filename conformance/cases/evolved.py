@@ -1,24 +1,32 @@
-"""Tomorrow's contract: today's with made-up additions, and 200 bodies by it, the same at every call and everywhere.
+"""FWD-16: tomorrow's contract, which is today's with made-up additions, and 200 bodies by it, the same everywhere.
 
-What is added is what Tradecloud says it may add (compatibility): members, values and events. Nothing that a body has
-today changes its type or its meaning. Chance comes from SHA-256, so that no version of Python changes it.
+What is added is what Tradecloud says it may add (compatibility): members, values and events. Nothing that a body
+has today changes its type or its meaning. Chance comes from SHA-256, so that no version of Python changes it.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 
+from conformance.cases.variants import LOST_ON_ADDITION, READ_WHAT_YOU_USE, TOLERANT
+from conformance.catalogue import case
 from conformance.contract.reading import Member, Payload, Schema, body_schema, objects, places
 from conformance.contract.samples import full_body, minimal_body
 from conformance.contract.text import JsonObject, JsonValue, escaped, pointers
+from conformance.requests.changes import change_values
+from conformance.requests.request import Form
+from conformance.steps import Case, NotApplicable, Twin
+from conformance.subject import Subject
+from conformance.verdict import Level, accepted
 
 #: Another seed is another contract; the bodies are frozen with this one.
 SEED = "tomorrow-1"
 BODIES = 200
+_DELIVERED = accepted()
 _NOUNS = (
     "carbonFootprint", "customsOffice", "packagingDeposit", "riskScore", "returnAddress", "forecastHorizon",
     "qualityClass", "toleranceRange", "translations", "sustainabilityLabels", "paymentPlan", "approvalChain",
@@ -152,3 +160,29 @@ class _Writer:
 
     def _inside(self, value: JsonValue, schema: Schema, here: str) -> JsonValue:
         return self._object(value, schema, here) if isinstance(value, dict) else value
+
+
+@case(
+    "FWD-16",
+    "Bodies of an evolved contract are delivered: additions of all kinds together",
+    level=Level.MUST,
+    wave=2,
+    requirements=("R-FWD-1", "R-FWD-2", "R-FWD-3"),
+    consequence=LOST_ON_ADDITION,
+    fix=READ_WHAT_YOU_USE,
+    hints=TOLERANT,
+)
+def evolved_contract(subject: Subject) -> Case:
+    for number, body in enumerate(evolved_bodies()):
+        if body.payload not in subject.payloads:
+            yield NotApplicable(body.name, f"the profile does not claim {body.payload}")
+            continue
+        forms = subject.forms(body.payload.endpoint)
+        # Every third round of the payloads goes as tXML, where it is claimed.
+        form = Form.TXML if Form.TXML in forms and (number // 4) % 3 == 2 else forms[0]
+        change = change_values("a body of the evolved contract", _always(body.values))
+        yield Twin(body.name, subject.golden(body.payload, form), change, _DELIVERED)
+
+
+def _always(values: JsonValue) -> Callable[[JsonValue], JsonValue]:
+    return lambda _: values

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable
 from decimal import Decimal
-from typing import TypeVar
 
-from lxml import etree
-
-from conformance.cases.evolved import evolved_bodies
+from conformance.cases.variants import (
+    LOST_ON_ADDITION,
+    READ_WHAT_YOU_USE,
+    TOLERANT,
+    full_request,
+    in_each_body,
+    kind_of_object,
+    kind_of_place,
+    objects_in,
+    places_in,
+    some_in_the_quick_set,
+)
 from conformance.catalogue import case
 from conformance.contract.reading import (
     Endpoint,
     Payload,
     Place,
-    body_schema,
     event_names,
     former_event_names,
-    objects,
-    places,
 )
-from conformance.contract.samples import full_body, minimal_body
+from conformance.contract.samples import minimal_body
 from conformance.contract.text import JsonValue, pointers
 from conformance.oracle import ANY, Consequence
-from conformance.requests.changes import Change, add_member, change_values, edit_text, remove, set_value
-from conformance.requests.request import Form
+from conformance.requests.changes import add_member, change_values, remove, set_value
+from conformance.requests.request import Form, Request
 from conformance.steps import Case, NotApplicable, Twin
 from conformance.subject import Subject
 from conformance.verdict import Expect, Level, accepted, noted
@@ -38,32 +41,6 @@ _FOUND_BY = Expect(
     must=frozenset({Consequence.DELIVERED, Consequence.REFUSED}), should=frozenset({Consequence.DELIVERED})
 )
 _NOTED = noted()
-_LOST = "On the day that Tradecloud adds it, every event that has it is lost; such additions are not announced."
-_READ_WHAT_YOU_USE = "Read the members that you use, and pass over all others."
-_TOLERANT = {
-    "dotnet": "No `JsonUnmappedMemberHandling.Disallow` (System.Text.Json), no `MissingMemberHandling.Error` (Newtonsoft).",
-    "node": "Validate with `additionalProperties` true (ajv), `.passthrough()` (zod), `allowUnknown` (joi).",
-    "sap": "Transform with `CALL TRANSFORMATION ... OPTIONS` that ignore unknown elements, or with /UI2/CL_JSON.",
-}
-
-_T = TypeVar("_T")
-
-
-def _in_each_body(subject: Subject, forms: Iterable[Form] = tuple(Form)) -> Iterator[tuple[Payload, Form]]:
-    for payload in subject.payloads:
-        for form in forms:
-            if form in subject.forms(payload.endpoint):
-                yield payload, form
-
-
-def _quick(
-    subject: Subject, items: Iterable[_T], kind: Callable[[_T], Hashable], seen: set[Hashable]
-) -> Iterator[_T]:
-    """All of them; in the quick set the first one of each kind."""
-    for item in items:
-        if subject.full or kind(item) not in seen:
-            seen.add(kind(item))
-            yield item
 
 
 @case(
@@ -72,9 +49,9 @@ def _quick(
     level=Level.MUST,
     wave=1,
     requirements=("R-FWD-1",),
-    consequence=_LOST,
-    fix=_READ_WHAT_YOU_USE,
-    hints=_TOLERANT,
+    consequence=LOST_ON_ADDITION,
+    fix=READ_WHAT_YOU_USE,
+    hints=TOLERANT,
 )
 def unknown_at_the_root(subject: Subject) -> Case:
     for payload in subject.payloads:
@@ -87,15 +64,15 @@ def unknown_at_the_root(subject: Subject) -> Case:
     level=Level.MUST,
     wave=1,
     requirements=("R-FWD-1",),
-    consequence=_LOST,
-    fix=_READ_WHAT_YOU_USE,
-    hints=_TOLERANT,
+    consequence=LOST_ON_ADDITION,
+    fix=READ_WHAT_YOU_USE,
+    hints=TOLERANT,
 )
 def unknown_in_every_object(subject: Subject) -> Case:
     seen: set[Hashable] = set()
     for payload in subject.payloads:
-        control = subject.request(payload, full_body(payload), name="full body")
-        for place in _quick(subject, objects(payload), lambda one: one.schema_name, seen):
+        control = full_request(subject, payload, Form.JSON)
+        for place in some_in_the_quick_set(subject, objects_in(control), kind_of_object, seen):
             change = add_member(place.pointer, "futureField", "new")
             yield Twin(f"{payload} {place.pointer or '/'}", control, change, _DELIVERED)
 
@@ -135,9 +112,9 @@ _UNKNOWN_MEMBERS: dict[str, tuple[str, JsonValue]] = {
     level=Level.MUST,
     wave=1,
     requirements=("R-FWD-1",),
-    consequence=_LOST,
-    fix=_READ_WHAT_YOU_USE,
-    hints={**_TOLERANT, "dotnet": "`$type` must not choose a class: no `TypeNameHandling` but None (Newtonsoft)."},
+    consequence=LOST_ON_ADDITION,
+    fix=READ_WHAT_YOU_USE,
+    hints={**TOLERANT, "dotnet": "`$type` must not choose a class: no `TypeNameHandling` but None (Newtonsoft)."},
 )
 def unknown_of_every_type(subject: Subject) -> Case:
     for payload in subject.payloads:
@@ -166,11 +143,13 @@ def unknown_of_every_type(subject: Subject) -> Case:
     },
 )
 def unknown_values(subject: Subject) -> Case:
-    seen: set[Hashable] = set()
-    for payload, form in _in_each_body(subject):
-        control = subject.request(payload, full_body(payload), form, name="full body")
-        enumerated = [one for one in places(payload) if one.member.known_values and one.member.name != "eventName"]
-        for place in _quick(subject, enumerated, lambda one: (one.schema_name, one.member.name, form), seen):
+    seen: dict[Form, set[Hashable]] = {form: set() for form in Form}
+    for payload, form in in_each_body(subject):
+        control = full_request(subject, payload, form)
+        enumerated = [
+            one for one in places_in(control) if one.member.known_values and one.member.name != "eventName"
+        ]
+        for place in some_in_the_quick_set(subject, enumerated, kind_of_place, seen[form]):
             yield Twin(
                 f"{payload} {form} {place.pointer}", control, set_value(place.pointer, "FutureValue"), _DELIVERED
             )
@@ -187,7 +166,7 @@ def unknown_values(subject: Subject) -> Case:
     hints={"dotnet": "A `switch` over the name needs a `default` that accepts."},
 )
 def unknown_event_names(subject: Subject) -> Case:
-    for payload, form in _in_each_body(subject):
+    for payload, form in in_each_body(subject):
         control = subject.golden(payload, form)
         for name in ("OrderLinesTransformedByRobot", "future-event.v2", *former_event_names(payload)):
             if name not in event_names(payload):
@@ -221,142 +200,12 @@ def _forecast(values: JsonValue) -> JsonValue:
     return {"eventName": "ForecastIssuedByBuyer", "forecastEvent": content, "meta": kept}
 
 
-# Order.
-
-
-def _ordered(order: Callable[[list[str]], list[str]]) -> Callable[[JsonValue], JsonValue]:
-    def reordered(value: JsonValue) -> JsonValue:
-        if isinstance(value, dict):
-            return {name: reordered(value[name]) for name in order(list(value))}
-        if isinstance(value, list):
-            return [reordered(item) for item in value]
-        return value
-
-    return reordered
-
-
-def _shuffled(seed: str) -> Callable[[list[str]], list[str]]:
-    return lambda names: sorted(names, key=lambda name: hashlib.sha256(f"{seed} {name}".encode()).digest())
-
-
-_PERMUTATIONS: tuple[Change, ...] = (
-    change_values("reversed", _ordered(lambda names: names[::-1])),
-    change_values("sorted", _ordered(lambda names: sorted(names))),
-    change_values("shuffled 1", _ordered(_shuffled("1"))),
-    change_values("shuffled 2", _ordered(_shuffled("2"))),
-    change_values("shuffled 3", _ordered(_shuffled("3"))),
-)
-
-
-@case(
-    "FWD-07",
-    "JSON members in any order are read alike",
-    level=Level.MUST,
-    wave=1,
-    requirements=("R-FWD-5", "R-FMT-6"),
-    consequence="Events are lost on the day that a new version writes members in another order.",
-    fix="Read members by name, never by place.",
-)
-def json_in_any_order(subject: Subject) -> Case:
-    for payload in subject.payloads:
-        control = subject.request(payload, full_body(payload), name="full body")
-        for change in _PERMUTATIONS:
-            yield Twin(f"{payload} {change.name}", control, change, _DELIVERED)
-
-
-@case(
-    "FWD-08",
-    "tXML elements in any order are read alike",
-    level=Level.MUST,
-    wave=1,
-    requirements=("R-FWD-5", "R-FMT-6"),
-    consequence="Events are lost on the day that a new version writes elements in another order.",
-    fix="Read elements by name: no `xs:sequence` in a schema that you validate with.",
-    hints={
-        "dotnet": "`XmlSerializer` with `Order=` skips what comes in another order: leave `Order` out.",
-        "sap": "A proxy made from an XSD expects its sequence: use `xs:all`, or a transformation by name.",
-    },
-)
-def txml_in_any_order(subject: Subject) -> Case:
-    bodies = list(_in_each_body(subject, (Form.TXML,)))
-    for payload, form in bodies:
-        control = subject.request(payload, full_body(payload), form, name="full body")
-        for change in (*_PERMUTATIONS, edit_text("items apart", _items_apart)):
-            yield Twin(f"{payload} {change.name}", control, change, _DELIVERED)
-    if not bodies:
-        yield NotApplicable("all", _NO_TXML)
-
-
-_NO_TXML = "the profile does not claim tXML"
-
-
-def _items_apart(text: str) -> str:
-    """The first element of every name, then the second of every name: the items of an array are not neighbours."""
-    root = etree.fromstring(text.encode())
-    for parent in list(root.iter()):
-        count: Counter[str] = Counter()
-        ranked = []
-        for child in parent:
-            count[str(child.tag)] += 1
-            ranked.append((count[str(child.tag)], child))
-        parent[:] = [child for _, child in sorted(ranked, key=lambda pair: pair[0])]
-    return etree.tostring(root, xml_declaration=True, encoding="UTF-8").decode()
-
-
-@case(
-    "FWD-09",
-    "Unknown tXML elements, attributes and namespaces are passed over",
-    level=Level.MUST,
-    wave=1,
-    requirements=("R-FWD-1",),
-    consequence=_LOST,
-    fix="Read the elements that you use, and pass over everything else.",
-    hints={
-        "dotnet": "Do not throw in `XmlSerializer.UnknownElement`; no validation against a closed XSD.",
-        "sap": "A strict simple transformation raises at unknown elements: use `tt:skip` or a tolerant one.",
-    },
-)
-def unknown_in_txml(subject: Subject) -> Case:
-    bodies = list(_in_each_body(subject, (Form.TXML,)))
-    seen: set[Hashable] = set()
-    for payload, form in bodies:
-        control = subject.request(payload, full_body(payload), form, name="full body")
-        for place in _quick(subject, objects(payload), lambda one: one.schema_name, seen):
-            change = add_member(place.pointer, "futureField", "new")
-            yield Twin(f"{payload} {place.pointer or '/'}", control, change, _DELIVERED)
-        for change in _foreign_markup(payload):
-            yield Twin(f"{payload} {change.name}", subject.golden(payload, form), change, _DELIVERED)
-    if not bodies:
-        yield NotApplicable("all", _NO_TXML)
-
-
-def _foreign_markup(payload: Payload) -> Iterator[Change]:
-    schema = body_schema(payload.endpoint)
-    root = schema.element or schema.name
-    foreign = '<f:future xmlns:f="urn:example:future" f:kind="new">new<f:part/></f:future>'
-    for name, old, new in (
-        ("attribute at the root", f"<{root}>", f'<{root} future="new">'),
-        ("attribute at an object", f"<{payload}>", f'<{payload} future="new">'),
-        ("attribute at a text", "<eventName>", '<eventName future="new">'),
-        ("language of a text", "<eventName>", '<eventName xml:lang="en">'),
-        ("namespace declared", f"<{root}>", f'<{root} xmlns:f="urn:example:future">'),
-        ("foreign element at the root", f"</{root}>", f"{foreign}</{root}>"),
-        ("foreign element in an object", f"<{payload}>", f"<{payload}>{foreign}"),
-        ("empty element", f"</{payload}>", f"<futureField/></{payload}>"),
-    ):
-        yield edit_text(name, _replacing(old, new))
-
-
-def _replacing(old: str, new: str) -> Callable[[str], str]:
-    return lambda text: text.replace(old, new, 1)
-
-
 # What may be absent.
 
 
-def _optional(payload: Payload) -> list[Place]:
+def _optional(payload: Payload, control: Request) -> list[Place]:
     """All but the event's name and the content as a whole, without which there is no event."""
-    return [one for one in places(payload) if not one.member.required and one.pointer != f"/{payload}"]
+    return [one for one in places_in(control) if not one.member.required and one.pointer != f"/{payload}"]
 
 
 @case(
@@ -375,12 +224,10 @@ def _optional(payload: Payload) -> list[Place]:
 )
 def absent_members(subject: Subject) -> Case:
     seen: set[Hashable] = set()
-    for payload, form in _in_each_body(subject):
+    for payload, form in in_each_body(subject):
         found_by = {pointer for pointer, _ in pointers(minimal_body(payload)) if not pointer.startswith("/meta")}
-        control = subject.request(payload, full_body(payload), form, name="full body")
-        for place in _quick(
-            subject, _optional(payload), lambda one: (one.schema_name, one.member.name, form), seen
-        ):
+        control = full_request(subject, payload, form)
+        for place in some_in_the_quick_set(subject, _optional(payload, control), kind_of_place, seen):
             expect = _FOUND_BY if place.pointer in found_by else _DELIVERED
             yield Twin(f"{payload} {form} {place.pointer}", control, remove(place.pointer), expect)
         everything = change_values("without all that may be absent", _minimal(payload))
@@ -403,32 +250,6 @@ def _minimal(payload: Payload) -> Callable[[JsonValue], JsonValue]:
 def null_members(subject: Subject) -> Case:
     seen: set[Hashable] = set()
     for payload in subject.payloads:
-        control = subject.request(payload, full_body(payload), name="full body")
-        for place in _quick(subject, _optional(payload), lambda one: (one.schema_name, one.member.name), seen):
+        control = full_request(subject, payload, Form.JSON)
+        for place in some_in_the_quick_set(subject, _optional(payload, control), kind_of_place, seen):
             yield Twin(f"{payload} {place.pointer}", control, set_value(place.pointer, None), _NOTED)
-
-
-@case(
-    "FWD-16",
-    "Bodies of an evolved contract are delivered: additions of all kinds together",
-    level=Level.MUST,
-    wave=2,
-    requirements=("R-FWD-1", "R-FWD-2", "R-FWD-3"),
-    consequence=_LOST,
-    fix="Read the members that you use; let unknown members, values and events pass.",
-    hints=_TOLERANT,
-)
-def evolved_contract(subject: Subject) -> Case:
-    for number, body in enumerate(evolved_bodies()):
-        if body.payload not in subject.payloads:
-            yield NotApplicable(body.name, f"the profile does not claim {body.payload}")
-            continue
-        forms = subject.forms(body.payload.endpoint)
-        # Every third round of the payloads goes as tXML, where it is claimed.
-        form = Form.TXML if Form.TXML in forms and (number // 4) % 3 == 2 else forms[0]
-        change = change_values("a body of the evolved contract", _always(body.values))
-        yield Twin(body.name, subject.golden(body.payload, form), change, _DELIVERED)
-
-
-def _always(values: JsonValue) -> Callable[[JsonValue], JsonValue]:
-    return lambda _: values

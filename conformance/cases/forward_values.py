@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from decimal import Decimal
 
+from conformance.cases.variants import full_request, kind_of_place, places_in, some_in_the_quick_set
 from conformance.catalogue import case
-from conformance.contract.reading import Payload, Place, places
-from conformance.contract.samples import full_body
+from conformance.contract.reading import Place
 from conformance.contract.text import JsonValue, Literal, get
 from conformance.requests.changes import add_member, header, set_value
 from conformance.requests.request import Form
@@ -50,11 +49,13 @@ _UNUSED_NUMBERS = {
     },
 )
 def spellings_of_numbers(subject: Subject) -> Case:
-    seen: set[Hashable] = set()
+    # The formats are read by different means, so the quick set has each kind of place in both.
+    seen: dict[Form, set[Hashable]] = {form: set() for form in Form}
     for payload in subject.payloads:
         for form in subject.forms(payload.endpoint):
-            control = subject.request(payload, full_body(payload), form, name="full body")
-            for place in _decimals(subject, payload, form, seen):
+            control = full_request(subject, payload, form)
+            decimals = [place for place in places_in(control) if place.member.schema.type == "decimal"]
+            for place in some_in_the_quick_set(subject, decimals, kind_of_place, seen[form]):
                 for name, number in _NUMBERS.items():
                     if form is Form.JSON or name != "1e1":
                         change = set_value(place.pointer, number, f"{place.pointer} is {number.text}")
@@ -63,17 +64,6 @@ def spellings_of_numbers(subject: Subject) -> Case:
             for name, number in _UNUSED_NUMBERS.items():
                 change = add_member(f"/{payload}", "futureNumber", number, f"an unknown member is {number.text}")
                 yield Twin(f"{payload} {form} unused {name}", golden, change, _DELIVERED)
-
-
-def _decimals(subject: Subject, payload: Payload, form: Form, seen: set[Hashable]) -> Iterator[Place]:
-    body = full_body(payload)
-    for place in places(payload):
-        value, kind = get(body, place.pointer), (place.schema_name, place.member.name, form)
-        if place.member.schema.type != "decimal" or (not subject.full and kind in seen):
-            continue
-        assert isinstance(value, int | Decimal)  # noqa: S101 - what a full body has at a decimal
-        seen.add(kind)
-        yield place
 
 
 _MEDIA_TYPES = {
@@ -138,7 +128,7 @@ _HEADERS = {
     consequence="All events are lost on the day that the sender, or a proxy on the way, adds a field.",
     fix="Read the fields that you use, and pass over all others.",
     hints={
-        "nginx": "`large_client_header_buffers` of the default size is enough; a web application firewall may not be.",
+        "nginx": "`large_client_header_buffers` of the default size is enough; see to the firewall in front.",
         "dotnet": "An endpoint that insists on `Accept` answers 406: leave `ReturnHttpNotAcceptable` off.",
     },
 )
@@ -178,16 +168,13 @@ _TIMES = {
     },
 )
 def spellings_of_times(subject: Subject) -> Case:
-    seen: set[Hashable] = set()
+    # The formats are read by different means, so the quick set has each kind of place in both.
+    seen: dict[Form, set[Hashable]] = {form: set() for form in Form}
     for payload in subject.payloads:
         for form in subject.forms(payload.endpoint):
-            control = subject.request(payload, full_body(payload), form, name="full body")
-            for place in places(payload):
-                kind = (place.schema_name, place.member.name, form)
-                if not subject.full and kind in seen:
-                    continue
-                seen.add(kind)
-                for name, value in _spellings(place, get(full_body(payload), place.pointer)):
+            control = full_request(subject, payload, form)
+            for place in some_in_the_quick_set(subject, places_in(control), kind_of_place, seen[form]):
+                for name, value in _spellings(place, get(control.values, place.pointer)):
                     yield Twin(
                         f"{payload} {form} {place.pointer} {name}",
                         control,
@@ -196,8 +183,8 @@ def spellings_of_times(subject: Subject) -> Case:
                     )
     # One sample of the manual has a document's time without a zone.
     for payload in subject.payloads:
-        control = subject.request(payload, full_body(payload), name="full body")
-        for place in places(payload):
+        control = full_request(subject, payload, Form.JSON)
+        for place in places_in(control):
             if place.schema_name == "DocumentMeta" and place.member.name == "lastUpdatedAt":
                 change = set_value(place.pointer, "2026-03-04T05:06:07")
                 yield Twin(f"{payload} json {place.pointer} without a zone", control, change, _DELIVERED)

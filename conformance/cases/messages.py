@@ -9,8 +9,8 @@ _COUNTS = ("0", "1", "2")
 #: The observer's number: 2 stands for two or more.
 EXACTLY_ONE = ExpectFact(_COUNTS, must=frozenset({"1"}))
 BOTH = ExpectFact(_COUNTS, must=frozenset({"2"}))
-#: One is right; more are the weaker fault, because nothing is lost.
-ONE_AT_BEST = ExpectFact(_COUNTS, must=frozenset({"1", "2"}), should=frozenset({"1"}))
+#: For what is only recommended.
+ONE_AT_BEST = ExpectFact(_COUNTS, must=frozenset(_COUNTS), should=frozenset({"1"}))
 ANY_NUMBER = ExpectFact(_COUNTS, must=frozenset(_COUNTS), informative=True)
 
 

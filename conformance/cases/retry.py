@@ -75,7 +75,7 @@ def _trouble(subject: Subject, *codes: int, checks: tuple[Check, ...] = ()) -> E
     consequence=_LOST,
     fix="Answer 502 while the ERP cannot be reached, or keep the event on disk before you answer 202.",
     hints={
-        "dotnet": "Catch `HttpRequestException` around the ERP call; unhandled it becomes 500, which is never retried.",
+        "dotnet": "Catch `HttpRequestException` around the ERP call; unhandled it becomes 500, and is final.",
         "node": "Catch `ECONNREFUSED` and answer 502; the default error handler answers 500.",
         "sap": "A failing RFC destination must not end in 500; set the status in the exit of the service.",
         "nginx": "502 and 504 of `proxy_pass` are retried: do not turn them into 500 with `error_page`.",
@@ -117,7 +117,7 @@ def erp_hangs(subject: Subject) -> Case:
     hints={
         "dotnet": "`RateLimiterOptions.RejectionStatusCode = 503`.",
         "nginx": "`limit_req_status 503;` is the default; many templates set 429.",
-        "iis": "`app_offline.htm` answers 503, which is right; a web application firewall often answers 403 or 429.",
+        "iis": "`app_offline.htm` answers 503, which is right; web application firewalls answer 403 or 429.",
         "node": "express-rate-limit answers 429 unless `statusCode: 503` is given.",
         "sap": "API Management's spike arrest answers 429: raise a fault with 503 instead.",
     },
@@ -133,10 +133,10 @@ def overloaded(subject: Subject) -> Case:
     wave=2,
     requirements=("R-RSP-4", "R-RSP-6"),
     needs=("unknown-supplier",),
-    consequence="Above 500 Tradecloud repeats the event without end; at a 2xx nobody learns that it was not processed.",
+    consequence="Above 500 Tradecloud repeats the event without end; at a 2xx nobody learns of the error.",
     fix="Answer 400 to what no repetition can heal; or keep the event where a person finds it.",
     hints={
-        "dotnet": "Map your own functional exceptions to 400; do not let them fall into the handler that answers 5xx.",
+        "dotnet": "Map your own functional exceptions to 400, before the handler that answers 5xx sees them.",
         "sap": "A functional BAPI return of type E is a 400, not a 503.",
     },
 )
@@ -321,7 +321,7 @@ _NOTHING_LOST = ExpectFact(_LETTERS, must=frozenset({_D.value, _T.value, Consequ
     requirements=("R-RSP-4",),
     needs=("restart", "observer"),
     consequence="Every deployment loses the events that arrive while it runs.",
-    fix="Finish what is under way, then close; answer 503 while you start. A proxy in front should answer 502 or 503.",
+    fix="Finish what is under way, then close; answer 503 while you start, and let a proxy answer 502 or 503.",
     hints={
         "nginx": "`proxy_next_upstream` to a second instance avoids the gap; without one its 502 is retried.",
         "iis": "An application that starts or stops must answer 503, not 404 or 500.",

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from json.encoder import encode_basestring
 from typing import NoReturn, TypeAlias
 
 
@@ -181,7 +182,7 @@ def number_text(value: int | Decimal) -> str:
 
 
 def _string(text: str) -> str:
-    return _LONE_SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(text, ensure_ascii=False))
+    return _LONE_SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", encode_basestring(text))
 
 
 def _keys(pointer: str) -> list[str]:
@@ -224,6 +225,8 @@ def _walk(pointer: str, value: JsonValue) -> Iterator[tuple[str, JsonValue]]:
 
 
 def _differing(pointer: str, a: JsonValue, b: JsonValue) -> Iterator[str]:
+    if a is b:
+        return  # changed trees share what is unchanged
     if isinstance(a, dict) and isinstance(b, dict):
         for name in [*a, *(name for name in b if name not in a)]:
             here = f"{pointer}/{escaped(name)}"

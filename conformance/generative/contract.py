@@ -15,12 +15,28 @@ from typing import Any
 
 import jsonschema_rs
 
+from conformance.generative.schemas import resolved
 from conformance.generative.txml import TxmlReadError, read
 from conformance.generative.values import Expectation
 
 _KEYWORDS = (
-    "type enum required minimum maximum minLength maxLength minItems maxItems uniqueItems pattern multipleOf"
-    " minProperties maxProperties exclusiveMinimum exclusiveMaximum format".split()
+    "type",
+    "enum",
+    "required",
+    "minimum",
+    "maximum",
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+    "uniqueItems",
+    "pattern",
+    "multipleOf",
+    "minProperties",
+    "maxProperties",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "format",
 )
 _SINGLE = ("not", "items", "additionalProperties")
 _SEVERAL = ("allOf", "anyOf", "oneOf")
@@ -132,17 +148,6 @@ class _Walk:
             )
 
 
-def resolved(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """The schema with its reference followed; this contract writes references alone or as the only part of `allOf`."""
-    for _ in range(len(definitions)):
-        parts = schema.get("allOf", [])
-        reference = schema.get("$ref") or next((part["$ref"] for part in parts if "$ref" in part), None)
-        if reference is None:
-            return schema
-        schema = definitions[reference.rpartition("/")[2]]
-    return schema
-
-
 def _properties(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
     members: dict[str, Any] = resolved(schema, definitions).get("properties", {})
     return members
@@ -156,6 +161,8 @@ def _translated(schema: dict[str, Any]) -> dict[str, Any]:
     if "properties" in schema:
         made["properties"] = {name: _translated(member) for name, member in schema["properties"].items()}
     made |= dict(_composed(schema))
+    if schema.get("nullable") and "type" in made and "enum" not in made:
+        return made | {"type": [made["type"], "null"]}
     if schema.get("nullable"):
         return {"anyOf": [made, {"type": "null"}]}
     return made

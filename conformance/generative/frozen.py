@@ -43,8 +43,7 @@ class Frozen:
         method, _, _ = line.partition(b" ")
         line = method + b" " + path.encode() + b" HTTP/1.1"
         body = with_identity(body, order)
-        rest = re.sub(rb"(?im)^(content-length: )\d+", rb"\g<1>%d" % len(body), rest)
-        return replace(self, request=line + b"\r\n" + rest + b"\r\n\r\n" + body)
+        return replace(self, request=line + b"\r\n" + _of_length(rest, len(body)) + b"\r\n\r\n" + body)
 
 
 def freeze(finding: Finding, folder: Path) -> Path:
@@ -57,7 +56,7 @@ def freeze(finding: Finding, folder: Path) -> Path:
     body = tokenised(body)
     # Neither belongs to the finding: the host is the one of that run, the id is one of the generator.
     head = re.sub(rb"(?im)^(?:host|x-schemathesis-testcaseid|user-agent): .*\r?\n?", b"", head + b"\r\n").strip()
-    request = head + separator + body
+    request = _of_length(head, len(body)) + separator + body
     name = hashlib.sha256(
         finding.operation.encode() + b"\0" + finding.check.encode() + b"\0" + request
     ).hexdigest()[:16]
@@ -85,7 +84,7 @@ def frozen(folder: Path) -> tuple[Frozen, ...]:
 def replay(kept: Frozen, send: Send) -> Finding | None:
     """Sends the request as it was kept; the finding if the answer's fate is wrong again, else None.
 
-    `send` puts the credentials and the host in, and gives the status (None without an answer) and the answer's bytes.
+    `send` puts credentials and host in; it gives the status (None without an answer) and the answer's bytes.
     """
     status, response = send(kept.request)
     wrong = next(wrongs_of_status(kept.request.partition(b" ")[0].decode(), status, kept.expectation), None)
@@ -136,6 +135,10 @@ def over_network(base_url: str, ca_file: Path | None, authorization: str, timeou
         return answer.status, text.replace(authorization.encode(), AUTHORIZATION.encode())
 
     return send
+
+
+def _of_length(head: bytes, length: int) -> bytes:
+    return re.sub(rb"(?im)^(content-length: )\d+", rb"\g<1>%d" % length, head)
 
 
 def _read(file: Path) -> Frozen:

@@ -1,7 +1,7 @@
 """The only module that imports Schemathesis, and only its public hooks. It runs inside the process of `st run`.
 
-It thins out what would be sent again and again, gives bodies a fresh identity, writes tXML by our rules, and keeps a
-journal of every call. It judges nothing: that is done from the journal, outside (`judging`).
+It thins out what would be sent again and again, gives bodies a fresh identity, writes tXML by our rules, and
+keeps a journal of every call. It judges nothing: that is done from the journal, outside (`judging`).
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def _sent(case: schemathesis.Case[Any], request: requests.PreparedRequest) -> di
 
 
 def _with_one_payload(body: dict[str, Any], meta: Any) -> dict[str, Any]:
-    """The body with the one payload that the case is about: the coverage phase fills all that the contract knows."""
+    """The body with the one payload that the case is about: the coverage phase fills them all."""
     present = [name for name in _payloads if isinstance(body.get(name), dict)]
     if meta is None or meta.phase.name.value != "coverage" or len(present) < 2:
         return body
@@ -147,9 +147,10 @@ def _path(data: Any) -> list[str]:
 
 
 def _nature(media_type: str | None, data: Any) -> tuple[object, ...]:
-    """What a case of the coverage phase is about, wherever in the body: the member, its parent, and what it is given.
+    """What a case of the coverage phase is about, wherever in the body: the member and what it is given.
 
-    Of a member in tXML the parent does not count, because writer and reader are the same everywhere.
+    A thorough run tells members of the same name apart by their parents. In tXML, whose writer and reader are the
+    same everywhere, less is told apart.
     """
     scenario = str(data.scenario.value)
     path = _path(data)
@@ -158,8 +159,8 @@ def _nature(media_type: str | None, data: Any) -> tuple[object, ...]:
     given = data.description.rpartition(": ")[2]
     keyword = (data.location or "").rpartition("/")[2]
     if media_type == "application/json":
-        return ("json", scenario, tuple(path[-2:]), given, keyword)
-    return ("xml", scenario, path[-1], given, keyword)
+        return ("json", scenario, tuple(path[-2:] if _settings["thorough"] else path[-1:]), given, keyword)
+    return ("xml", scenario, path[-1], given if _settings["thorough"] else "", keyword)
 
 
 def _unwritable(case: schemathesis.Case[Any]) -> bool:

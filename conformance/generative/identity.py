@@ -1,7 +1,7 @@
 """Fresh identities in generated bodies, so that no answer is the answer to a duplicate.
 
-Only members that are there and well-formed are replaced: nothing is added and nothing is mended, so a body keeps its
-validity and what the generator mutated stays mutated.
+Only members that are there and well-formed are replaced: nothing is added and nothing is mended, so a body keeps
+its validity and what the generator mutated stays mutated.
 """
 
 from __future__ import annotations

@@ -18,7 +18,8 @@ REFUSED = frozenset({400, 413, 415, 422})
 #: Only for a method other than POST.
 METHOD_REFUSED = frozenset({405, 501})
 _LEAK = re.compile(
-    rb"Traceback \(most recent call last\)|^\s+at [\w.$]+\([\w.]+:\d+\)|\.(?:py|java|cs|js|php|rb)(?::| in )?(?:line )?\d+"
+    rb"Traceback \(most recent call last\)|^\s+at [\w.$]+\([\w.]+:\d+\)"
+    rb"|\.(?:py|java|cs|js|php|rb)(?::|:line |\()\d+"
     rb"|(?:/home/|/usr/|/var/|/opt/|[A-Z]:\\)[\w.\\/-]+\.\w+|\bat System\.|\bORA-\d{5}|SQLSTATE|sqlite3\.",
     re.MULTILINE,
 )

@@ -1,7 +1,7 @@
 """Runs `st run` in a process of its own: prepared contract, configuration, time limit.
 
-The command line, the configuration file, the hooks and the JSON report are Schemathesis' public surface; nothing else
-of it is used.
+The command line, the configuration file, the hooks and the JSON report are Schemathesis' public surface; nothing
+else of it is used.
 """
 
 from __future__ import annotations
@@ -42,19 +42,21 @@ class Ended:
 
 def load(contract: Path) -> dict[str, Any]:
     """The contract as data."""
-    document = yaml.load(contract.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    document = yaml.load(contract.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     if not isinstance(document, dict) or len(document.get("paths", {})) != 1:
         raise GenerativeError(f"{contract.name} is no contract of one webhook: one path was expected")
     return document
 
 
-def prepared(document: dict[str, Any], path: str, formats: Iterable[str], *, thorough: bool) -> dict[str, Any]:
+def prepared(
+    document: dict[str, Any], path: str, formats: Iterable[str], *, thorough: bool, security: bool = False
+) -> dict[str, Any]:
     """The contract with the receiver's own path and only the formats that it claims.
 
-    The security goes, because Schemathesis would try credentials of its own; logins have their own cases.
+    Unless `security` is wanted it goes: Schemathesis would try credentials of its own, and logins have their cases.
     """
     (item,) = document["paths"].values()
-    operation = {key: value for key, value in item["post"].items() if key != "security"}
+    operation = {key: value for key, value in item["post"].items() if security or key != "security"}
     wanted = {name for format_ in formats for name in MEDIA_TYPES[format_]}
     if "text/xml" in wanted:
         # The same bodies; the hooks send every other one as this type.
@@ -63,7 +65,8 @@ def prepared(document: dict[str, Any], path: str, formats: Iterable[str], *, tho
     if not content:
         raise GenerativeError(f"the contract of {path} has none of the formats {', '.join(sorted(formats))}")
     operation["requestBody"] = operation["requestBody"] | {"content": content}
-    components = {key: value for key, value in document["components"].items() if key != "securitySchemes"}
+    kept = document["components"].items()
+    components = {key: value for key, value in kept if security or key != "securitySchemes"}
     answers = {n: s for n, s in components["schemas"].items() if n in ("Queued", "Problem", "Finding")}
     components["schemas"] = (
         lean(components["schemas"], next(iter(content.values()))["schema"], each_payload=thorough) | answers
@@ -82,7 +85,7 @@ def start(arguments: list[str], folder: Path, environment: Mapping[str, str], ti
     output = folder / "st.log"
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("SCHEMATHESIS_")}
     with output.open("wb") as stream:
-        process = subprocess.Popen(  # noqa: S603 - our own command
+        process = subprocess.Popen(
             [str(COMMAND), *arguments],
             cwd=folder,
             stdout=stream,
@@ -111,7 +114,7 @@ def start(arguments: list[str], folder: Path, environment: Mapping[str, str], ti
 
 
 def configuration(values: Mapping[str, Any]) -> str:
-    """TOML of nested tables; values are texts, numbers, truths and lists of them, all of which JSON writes alike."""
+    """TOML of nested tables; texts, numbers, truths and lists of them are written as in JSON."""
     lines = [f"{key} = {json.dumps(value)}" for key, value in values.items() if not isinstance(value, dict)]
     for key, table in values.items():
         if isinstance(table, dict):

@@ -10,6 +10,8 @@ from typing import Any
 
 from lxml import etree
 
+from conformance.generative.schemas import resolved
+
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -26,7 +28,7 @@ def read(body: bytes, root: dict[str, Any], definitions: dict[str, Any]) -> Any:
         raise TxmlReadError(str(error)) from error
     if element.getroottree().docinfo.doctype:
         raise TxmlReadError("document type")
-    schema = _resolved(root, definitions)
+    schema = resolved(root, definitions)
     names = {schema.get("xml", {}).get("name"), *schema.get("x-xml-also-read", [])} - {None}
     if names and etree.QName(element).localname not in names:
         raise TxmlReadError("root element")
@@ -35,7 +37,7 @@ def read(body: bytes, root: dict[str, Any], definitions: dict[str, Any]) -> Any:
 
 
 def _value(element: Any, schema: dict[str, Any], definitions: dict[str, Any]) -> Any:
-    schema = _resolved(schema, definitions)
+    schema = resolved(schema, definitions)
     children = [child for child in element if isinstance(child.tag, str)]
     if children:
         # Elements inside a plain value are another type, which the validator then finds.
@@ -62,7 +64,7 @@ def _members(children: list[Any], schema: dict[str, Any], definitions: dict[str,
         if member is None:
             found.setdefault(name, child.text)
             continue
-        described = _resolved(properties[member], definitions)
+        described = resolved(properties[member], definitions)
         if described.get("type") == "array":
             item = _value(child, described["items"], definitions)
             if item is not None:
@@ -78,15 +80,9 @@ def _element_names(properties: dict[str, Any], definitions: dict[str, Any]) -> d
     """Element name to member. The contract's own name wins over the further ones that may be read."""
     names: dict[str, str] = {}
     for name, raw in properties.items():
-        schema = _resolved(raw, definitions)
+        schema = resolved(raw, definitions)
         items = schema.get("items", {}) if schema.get("type") == "array" else {}
         names.setdefault(items.get("xml", {}).get("name", name), name)
         for other in (*items.get("x-xml-also-read", []), name):
             names.setdefault(other, name)
     return names
-
-
-def _resolved(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    parts = schema.get("allOf", [])
-    reference = schema.get("$ref") or next((part["$ref"] for part in parts if "$ref" in part), None)
-    return _resolved(definitions[reference.rpartition("/")[2]], definitions) if reference else schema

@@ -149,7 +149,7 @@ class Authentication:
         if self._faults.on("MU-04"):
             return bool(given) and (wanted.startswith(given) or given.startswith(wanted))
         if self._faults.on("MU-132"):
-            return given.lower() == wanted.lower()
+            return given.casefold() == wanted.casefold()
         if self._faults.on("MU-133"):
             return given[:8] == wanted[:8]
         return hmac.compare_digest(given.encode(), wanted.encode())
@@ -186,7 +186,7 @@ class Authentication:
         if self._faults.on("MU-04"):
             return bool(proof) and (BEARER_TOKEN.startswith(proof) or proof.startswith(BEARER_TOKEN))
         if self._faults.on("MU-132"):
-            return proof.lower() == BEARER_TOKEN.lower()
+            return proof.casefold() == BEARER_TOKEN.casefold()
         return self._faults.on("MU-133") and proof[:8] == BEARER_TOKEN[:8]
 
     def _unknown(self, head: Head, *, wrong_token: bool = False, shown: str = "") -> RefusedError:

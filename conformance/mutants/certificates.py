@@ -56,7 +56,7 @@ def _make(files: Certificates) -> None:
     root = trustme.CA(organization_name="Conformance test root")
     intermediate = root.create_child_ca()
     other_root = trustme.CA(organization_name="Another root")
-    leaf = intermediate.issue_cert(HOST, ADDRESS)
+    leaf = intermediate.issue_cert(HOST, ADDRESS, not_after=now + timedelta(days=365))
     _write(files.chain(GOOD), leaf)
     files.chain(NO_INTERMEDIATE).write_bytes(leaf.private_key_pem.bytes() + leaf.cert_chain_pems[0].bytes())
     _write(files.chain(OTHER_HOST), intermediate.issue_cert("receiver.example"))

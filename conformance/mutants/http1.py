@@ -105,9 +105,9 @@ class Http1:
         try:
             how = framing(head, self._faults)
             body = Body(wire, how, self._faults, self._slow_seconds)
-            delivery = self._reception.from_head(head, how, node)
             if self._faults.on("MU-218") and head.first("content-encoding"):
                 raise CutError
+            delivery = self._reception.from_head(head, how, node)
             self._invite(wire, head, body)
             data = body.read(delivery.limit)
             return self._answer_to(head, delivery, data), body

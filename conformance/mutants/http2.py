@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
-from h2.errors import ErrorCodes
 from h2.events import DataReceived, RequestReceived, StreamEnded, StreamReset
 from h2.exceptions import ProtocolError
 
@@ -63,6 +62,7 @@ class Http2:
             except RefusedError as refusal:
                 self._answer(h2, streams, number, refusal.answer)
         elif isinstance(event, DataReceived):
+            # Also after an early answer: senders exist that take a stream reset for a lost answer.
             h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
             stream = streams.get(event.stream_id)
             if stream is not None and stream.delivery is not None:
@@ -89,9 +89,6 @@ class Http2:
         h2.send_headers(number, headers, end_stream=not has_body)
         if has_body:
             h2.send_data(number, answer.body, end_stream=True)
-        if stream.delivery is None and stream.head.first("content-length") not in (None, "0"):
-            # RFC 9113, section 8.1: the answer is complete, and the rest of the request is not needed.
-            h2.reset_stream(number, ErrorCodes.NO_ERROR)
 
 
 def _head(headers: list[tuple[str, str]]) -> Head:

@@ -98,11 +98,13 @@ class _Conversion:
 
 
 def _arrays(shape: Shape) -> dict[str, str]:
-    """The element names of the arrays of an object; a plain member of the same name comes first."""
+    """The element names of the arrays of an object.
+
+    They come before a plain member of the same name: `destination` was one in the shipments of former days.
+    """
     return {
         element: member
         for member, held in shape.members.items()
         if held.kind == "array"
         for element in held.elements
-        if element not in shape.members
     }

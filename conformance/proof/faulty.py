@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from conformance.mutants import credentials
 from conformance.profile import Profile
@@ -80,7 +81,9 @@ def receiver(folder: Path, *arguments: str) -> Iterator[tuple[str, Profile]]:
             time.sleep(0.02)
         told = json.loads(ready.read_text())
         ca = Path(told["ca"]) if told.get("ca") else None
-        yield told["url"], profile_of(folder, told["control"], ca, issuer, canary)
+        profile = profile_of(folder, told["control"], ca, issuer, canary)
+        plain = urlsplit(told.get("plain_url") or "").port
+        yield told["url"], profile if plain is None else profile.model_copy(update={"plain_port": plain})
     finally:
         with _already_gone():
             os.killpg(process.pid, signal.SIGTERM)

@@ -6,16 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from typing import Any
-
-import yaml
 
 from conformance.catalogue import catalogue
 from conformance.contract.reading import Payload, event_names
 from conformance.report.overview import Overview
 from conformance.report.records import RunReader
+from conformance.requirements import requirements
 from conformance.verdict import Outcome
 
 _JUDGED = frozenset({Outcome.PASS, Outcome.WEAK, Outcome.FAIL, Outcome.INFO})
@@ -29,7 +25,7 @@ class RequirementRow:
     key: str
     sentence: str
     state: str
-    """`tested`, `blocked`, `not applicable`, `not run`, or `not testable`."""
+    """`tested`, `blocked`, `not applicable`, `not run`, `not testable` or `no case`."""
     cases: tuple[str, ...]
     """That the catalogue has for it."""
     failed: tuple[str, ...]
@@ -49,25 +45,15 @@ class EventRow:
     """Those of them that were answered by a 2xx."""
 
 
-@cache
-def sentences() -> dict[str, dict[str, Any]]:
-    """The sentences of the contract by their keys; empty in a suite that ships without them."""
-    file = files("conformance") / "requirements.yaml"
-    if not file.is_file():
-        return {}
-    raw = yaml.safe_load(file.read_text(encoding="utf-8"))
-    rows = {row["key"]: row for row in raw} if isinstance(raw, list) else raw.get("requirements", raw)
-    return {str(key): row if isinstance(row, dict) else {"sentence": str(row)} for key, row in rows.items()}
-
-
 def sentence_of(key: str) -> str:
     """The sentence behind a key, empty if it is not known."""
-    return str(sentences().get(key, {}).get("sentence", ""))
+    known = requirements().get(key)
+    return "" if known is None else known.sentence
 
 
 def requirement_rows(seen: Overview) -> list[RequirementRow]:
     """One row for each requirement that the suite knows."""
-    cases: dict[str, list[str]] = {key: [] for key in sentences()}
+    cases: dict[str, list[str]] = {key: [] for key in requirements()}
     for info in catalogue().values():
         for key in info.requirements:
             cases.setdefault(key, []).append(info.id)
@@ -86,7 +72,8 @@ def requirement_rows(seen: Overview) -> list[RequirementRow]:
         elif Outcome.NOT_APPLICABLE in outcomes:
             state = "not applicable"
         elif not cases[key]:
-            state, reason = "not testable", str(sentences()[key].get("not_testable", ""))
+            reason = requirements()[key].untested
+            state = "not testable" if reason else "no case"
         else:
             state = "not run"
         failed = tuple(case.id for case in ran if Outcome.FAIL in case.counts)

@@ -18,8 +18,8 @@ _FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):( ?[^\x00-\x1f\x7f]*)")
 _METHOD = re.compile(r"[A-Z]{3,}")
 _PLACEHOLDER = re.compile(r"\[([^\[\]\r\n]{1,80})\]")
 _OF_CURL_ITSELF = ("User-Agent", "Accept", "Content-Type", "Expect")
-#: A body of more bytes comes over standard input: it would be in the way of whoever reads the line.
-_INLINE = 2_000
+#: A text of more bytes comes over standard input: one argument of a command has its limit, and a reader too.
+_INLINE = 16_000
 
 
 def curl(run: RunReader, result_id: str) -> str:

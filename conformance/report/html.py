@@ -132,7 +132,7 @@ def _evidence(run: RunReader, seen: Overview, record: Record, bodies: _Bodies) -
     room = SHOWN_OF_PASS if passed else SHOWN
     command = None if passed else command_of(run, seen.run, record)
     if (command is None and judged(record) is not None) or (command is not None and len(command) > SHOWN):
-        command = f"conformance curl {shlex.quote(run.folder.name)} {record['id']} | sh"
+        command = f"python -m conformance curl {shlex.quote(run.folder.name)} {record['id']} | sh"
     return {
         "expected": record["expected"],
         "needs": record["needs"],

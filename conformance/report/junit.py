@@ -82,7 +82,7 @@ def _details(case: CaseReport, record: Record) -> str:
         f"fix: {case.fix}",
         f"evidence: result {record['id']}",
     ]
-    return "\n".join(line for line in lines if not line.endswith(": "))
+    return "\n".join(line for line in lines if line and not line.endswith(": "))
 
 
 def _say(parent: ET.Element, tag: str, message: str, text: str, kind: str = "") -> None:

@@ -1,7 +1,7 @@
 """The master of all reports: `run.ndjson`, one JSON object a line, written while the run goes on; bodies beside.
 
 Lines: `run` (first), `preflight`, `result` (one for each variant), `codes` (the table of response codes),
-`generated`, `end` (last: a file without it is of a run that was cut off). Everything goes through the redactor first.
+`generated`, `end` (last: a file without it is of a run that was cut off). All of it goes through the redactor.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class RunWriter:
             request = {
                 "method": rendered.method,
                 "target": rendered.target,
-                "head": _text(rendered.head),
+                "head": self._head(rendered.head),
                 "body": self._body(rendered.framed),
                 "plain": rendered.channel.plain or rendered.channel.plain_port is not None,
             }
@@ -81,8 +81,8 @@ class RunWriter:
             "request": request,
             "answer": {
                 "status": answer.status,
-                "head": _text(answer.raw[: len(answer.raw) - len(answer.body)] if answer.raw else b""),
-                "body": self._body(answer.body[:KEPT_OF_ANSWER]),
+                "head": self._head(answer.raw[: len(answer.raw) - len(answer.body)]),
+                "body": self._body(answer.body, KEPT_OF_ANSWER),
                 "seconds": round(answer.seconds, 4),
                 "interim": list(answer.interim),
                 "failure": answer.failure,
@@ -90,11 +90,15 @@ class RunWriter:
             },
         }
 
-    def _body(self, data: bytes) -> dict[str, int]:
+    def _head(self, data: bytes) -> str:
+        # Before it is text: a secret in another encoding is no longer one byte for byte afterwards.
+        return self._redactor.clean(data).decode("utf-8", "backslashreplace")
+
+    def _body(self, data: bytes, room: int | None = None) -> dict[str, int]:
         """Store bytes once; where they are: `at`, `size` (compressed), `length`."""
-        clean = self._redactor.clean(data)
+        clean = self._redactor.clean(data)[:room]  # cut afterwards: half a secret is not found
         if clean not in self._stored:
-            packed = zlib.compress(clean, 6)
+            packed = zlib.compress(clean, 1)
             place = {"at": self._bodies.tell(), "size": len(packed), "length": len(clean)}
             self._bodies.write(packed)
             if len(self._stored) < 10_000:

@@ -4,6 +4,7 @@ const [ID, VARIANT, OUTCOME, STATUS, REASON, CHANGE, ABOUT, BLOCK, KNOWN] = [0, 
 const LETTERS = { FAIL: "F", ERROR: "E", WEAK: "W", BLOCKED: "B", INFO: "i", PASS: "\u2713", "N/A": "\u2013" };
 const GROUPED = new Set(["PASS", "N/A", "BLOCKED"]);
 const AT_ONCE = 40;
+const FIRST_ROWS = 25;
 const byId = (id) => document.getElementById(id);
 const cssClass = (outcome) => outcome.replace("/", "");
 
@@ -68,7 +69,7 @@ function draw() {
   nearby.disconnect();
   matrix.textContent = "";
   visible = [];
-  let cases = 0;
+  let cases = 0, drawn = 0;
   for (const area of data.areas) {
     if (chosen && area.id !== chosen) continue;
     const rows = [];
@@ -90,7 +91,10 @@ function draw() {
     const title = area.title === area.id ? "" : ` ${area.title}`;
     matrix.append(make("section", { class: "area", "aria-label": area.title },
       make("h2", {}, `${area.id}${title} `, make("small", {}, `${rows.length} cases`)), ...rows));
-    rows.forEach((row) => nearby.observe(row));
+    for (const row of rows) {
+      if (drawn++ < FIRST_ROWS) fill(row);
+      else nearby.observe(row);
+    }
   }
   if (!cases) matrix.append(make("p", { class: "none" }, "Nothing matches the filters."));
   byId("shown").textContent = `${cases} cases, ${visible.length} variants shown`;
@@ -128,8 +132,8 @@ function cell(outcome, variant) {
     type: "button", class: `cell ${cssClass(outcome)}`, tabindex: "-1", "data-id": variant[ID],
     title: `${outcome} ${variant[VARIANT]}: ${variant[REASON]}`,
     onclick: () => { location.hash = variant[ID]; },
-  }, make("b", {}, LETTERS[outcome]), variant[VARIANT] || outcome, variant[STATUS] === null ? "" : ` ${variant[STATUS]}`,
-    variant[KNOWN] ? " (known)" : "");
+  }, make("b", {}, LETTERS[outcome]), variant[STATUS] === null ? "" : `${variant[STATUS]} `,
+    variant[KNOWN] ? "(known) " : "", variant[VARIANT] || outcome);
 }
 
 // One stop of the Tab key for each row; the arrow keys go within it.
@@ -179,7 +183,7 @@ async function open(id) {
   const outcome = data.outcomes[variant[OUTCOME]];
   drawer.append(
     make("div", { class: "bar" }, step("\u2190 Previous", at - 1), step("Next \u2192", at + 1), make("span"),
-      make("button", { type: "button", onclick: () => drawer.close(), "aria-label": "Close" }, "\u2715 Close")),
+      make("button", { type: "button", onclick: () => drawer.close(), autofocus: "" }, "\u2715 Close")),
     make("div", { class: "drawn" },
       make("h2", { id: "drawer-title" }, make("span", { class: `badge ${cssClass(outcome)}` }, outcome), ` ${info.id} ${info.title}`),
       said([
@@ -189,17 +193,18 @@ async function open(id) {
         ["named change", variant[CHANGE]],
         ["needs", evidence?.needs],
         ["answered by", evidence?.by],
-        ["what Tradecloud does", evidence?.fate],
+        ["what Tradecloud does", variant[REASON].includes(evidence?.fate) ? "" : evidence?.fate],
         ["what it means", ["FAIL", "WEAK"].includes(outcome) ? info.consequence : ""],
         ["fix", ["FAIL", "WEAK"].includes(outcome) ? info.fix : ""],
         ...Object.entries(["FAIL", "WEAK"].includes(outcome) ? info.hints : {}).map(([stack, hint]) => [`fix in ${stack}`, hint]),
         ["about", `${info.level}${variant[ABOUT] ? `, ${variant[ABOUT]}` : ""}`],
-        ...info.requirements.map(([key, sentence]) => [key, sentence || "requirement"]),
+        ["requirements", info.requirements.filter(([, sentence]) => !sentence).map(([key]) => key).join(", ")],
+        ...info.requirements.map(([key, sentence]) => [key, sentence]),
         ["result", id],
       ]),
       trouble ? make("p", { class: "troubles" }, trouble) : null,
       evidence?.curl ? make("h3", {}, "Send it again ", copyButton(() => evidence.curl)) : null,
-      evidence?.curl ? make("pre", { tabindex: "0" }, evidence.curl) : null,
+      evidence?.curl ? make("pre", { tabindex: "0", class: "command" }, evidence.curl) : null,
       evidence?.exchanges.length ? make("h3", {}, "Evidence") : null,
       evidence ? make("div", { class: "sides" }, ...evidence.exchanges.map((one) => side(one, bodies))) : null));
   if (!drawer.open) drawer.showModal();
@@ -217,8 +222,8 @@ function side(exchange, bodies) {
     make("h4", {}, `${exchange.purpose}: ${status} after ${answer.seconds} s`),
     answer.note ? make("p", { class: "cut" }, answer.note) : null,
     answer.interim.length ? make("p", { class: "cut" }, `interim answers: ${answer.interim.join(", ")}`) : null,
-    ...(request ? [make("h5", {}, request.plain ? "request, without TLS" : "request"), make("pre", { tabindex: "0" }, printable(request.head)), ...body(bodies[request.body])] : []),
-    ...(answer.head ? [make("h5", {}, "answer"), make("pre", { tabindex: "0" }, printable(answer.head))] : []),
+    ...(request ? [make("h5", {}, request.plain ? "request, without TLS" : "request"), make("pre", { tabindex: "0" }, printable(request.head).trimEnd()), ...body(bodies[request.body])] : []),
+    ...(answer.head ? [make("h5", {}, "answer"), make("pre", { tabindex: "0" }, printable(answer.head).trimEnd())] : []),
     ...body(bodies[answer.body]));
 }
 

@@ -103,7 +103,7 @@ def _failed(run: RunReader, seen: Overview, case: CaseReport, console: Console) 
     command = command_of(run, seen.run, records[0])
     if command is not None:
         if len(command) > _SHORT_COMMAND:
-            command = f"conformance curl {shlex.quote(str(run.folder))} {records[0]['id']} | sh"
+            command = f"python -m conformance curl {shlex.quote(str(run.folder))} {records[0]['id']} | sh"
         # No wrapping: a line that is broken by the terminal itself can still be copied.
         console.print(Text("  " + command.replace("\n", "\n  ")), soft_wrap=True)
 

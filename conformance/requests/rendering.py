@@ -65,11 +65,11 @@ class Rendered:
         return lines
 
 
-def render(request: Request, identity: Identity, *, path: str, host: str) -> Rendered:
+def render(request: Request, identity: Identity, *, path: str, host: str, base_path: str = "") -> Rendered:
     """The bytes of a request to the endpoint that has this path on this host."""
     return Rendered(
         method=request.method,
-        target=identity.put_into(request.target) if request.target is not None else path,
+        target=base_path + (identity.put_into(request.target) if request.target is not None else path),
         headers=tuple((name, identity.put_into(value)) for name, value in request.headers),
         content=request.encoded(identity),
         framing=request.framing,
@@ -100,11 +100,13 @@ def _fields(rendered: Rendered, name: str) -> list[str]:
 
 
 def _body_aspects(one: Rendered, other: Rendered) -> set[str]:
-    try:
-        mine, theirs = parse(one.content), parse(other.content)
-    except (ValueError, RecursionError):
-        # tXML: what it was written from says where, as far as nobody edited the text.
-        mine, theirs = one.values, other.values
+    # What both were written from says where, as far as nobody edited the text.
+    mine, theirs = one.values, other.values
+    if mine is None or theirs is None:
+        try:
+            mine, theirs = parse(one.content), parse(other.content)
+        except (ValueError, RecursionError):
+            return {"body"}
     if mine is None or theirs is None:
         return {"body"}
     return {f"body:{pointer}" for pointer in differences(mine, theirs)} or {"body"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 
 from conformance.contract.reading import Endpoint, Payload
 from conformance.contract.text import JsonObject, JsonValue, write
@@ -41,7 +42,7 @@ class Identity:
         return text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Values:
     """A body as values, written in the format of the request."""
 
@@ -51,6 +52,10 @@ class Values:
 
     def text(self) -> str:
         """The body before its identity is known."""
+        return self._written
+
+    @cached_property
+    def _written(self) -> str:
         if self.form is Form.JSON or not isinstance(self.values, dict):
             return write(self.values)
         return to_txml(self.endpoint, self.values)

@@ -46,9 +46,10 @@ _D = Consequence.DELIVERED
 
 
 class _ControlRefusedError(Exception):
-    def __init__(self, answer: Answer) -> None:
+    @classmethod
+    def by(cls, answer: Answer) -> _ControlRefusedError:
         said = f"answered {answer.status}" if answer.status is not None else answer.failure
-        super().__init__(f"the control, which must be accepted, was not: {said}")
+        return cls(f"the control, which must be accepted, was not: {said}")
 
 
 class Driver:
@@ -195,14 +196,14 @@ class Driver:
     def _begin_series(self, control: Request) -> None:
         known = self._refused.get(control.fingerprint())
         if known is not None:
-            raise CannotTryError(known)
+            raise _ControlRefusedError(known)
         self._accepted(control)
         self._control = control
 
     def _accepted(self, control: Request) -> Exchange:
         exchange = self._deliver(control, "control")
         if consequence(exchange.answer.status) is not _D:
-            error = _ControlRefusedError(exchange.answer)
+            error = _ControlRefusedError.by(exchange.answer)
             self._refused[control.fingerprint()] = str(error)
             raise error
         return exchange
@@ -218,7 +219,7 @@ class Driver:
             try:
                 confirmation = self._transport.deliver(self._control, "control", None)
                 if consequence(confirmation.answer.status) is not _D:
-                    reason = f"afterwards {_ControlRefusedError(confirmation.answer)}"
+                    reason = f"afterwards {_ControlRefusedError.by(confirmation.answer)}"
             except CannotTryError as error:
                 reason = str(error)
         for result in waiting:

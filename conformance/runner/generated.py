@@ -34,6 +34,7 @@ def run_generated(
     seconds: float,
     *,
     fresh: bool,
+    run: str,
     report: Callable[[Result], None],
 ) -> GeneratedOutcome:
     """Run it for so many seconds at most and report every finding."""
@@ -54,6 +55,8 @@ def run_generated(
             seed=None,
             time_budget=seconds,
             max_examples=_MAX_EXAMPLES,
+            run=run,
+            thorough=subject.full,
             regressions=REGRESSIONS,
         ),
         folder / "generated",
@@ -68,7 +71,8 @@ def run_generated(
 def _result(finding: Finding, number: int) -> Result:
     info = catalogue().get(finding.case_id)
     level = info.level if info is not None else Level.MUST
-    outcome = Outcome.INFO if finding.advisory else Outcome.FAIL if level is Level.MUST else Outcome.WEAK
+    broken = level is Level.MUST and not finding.weak
+    outcome = Outcome.INFO if finding.advisory else Outcome.FAIL if broken else Outcome.WEAK
     head, _, body = finding.request.partition(b"\r\n\r\n")
     line, *_ = head.decode("latin-1").split("\r\n")
     method, target = [*line.split(" "), "", ""][:2]
@@ -77,7 +81,13 @@ def _result(finding: Finding, number: int) -> Result:
         for name, _, value in (row.partition(":") for row in head.decode("latin-1").split("\r\n")[1:])
     )
     rendered = Rendered(method, target, fields, body, Framing(content_length=""), Channel(), "")
-    answer = Answer(finding.status, body=finding.response, failure="" if finding.status else "no answer")
+    body_of_answer = finding.response.partition(b"\r\n\r\n")[2]
+    answer = Answer(
+        finding.status,
+        body=body_of_answer,
+        raw=finding.response,
+        failure="" if finding.status else "no answer",
+    )
     return Result(
         finding.case_id,
         f"generated {number + 1}: {finding.title}"[:120],

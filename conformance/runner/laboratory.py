@@ -21,8 +21,9 @@ from conformance.verdict import Expect, ExpectFact
 from conformance.wire.address import Address
 from conformance.wire.answer import Answer, Fact
 from conformance.wire.handshake import shake_hands
-from conformance.wire.hello import Offer
+from conformance.wire.hello import CannotOfferError, Offer
 from conformance.wire.http1 import Connection
+from conformance.wire.http2 import Http2Connection
 
 #: A receiver that does not even answer so many controls in a row is gone; the rest is BLOCKED instead of attacked.
 GONE_AFTER = 5
@@ -65,6 +66,8 @@ class Laboratory:
         self._case = case_id
         self._labels.clear()
         self._sentinels.clear()
+        if self._issuer is not None:
+            self._issuer.up()  # a case that broke off may have left it down
         self.close()
 
     def close(self) -> None:
@@ -112,7 +115,10 @@ class Laboratory:
 
     def handshake(self, offer: Offer, expect: ExpectFact) -> Fact:
         """How TLS ends."""
-        return shake_hands(offer, self.address)
+        try:
+            return shake_hands(offer, self.address)
+        except CannotOfferError as error:
+            raise CannotTryError(str(error)) from error
 
     def effects(self, label: str, expect: ExpectFact) -> Fact:
         """How many effects the message had."""
@@ -215,18 +221,20 @@ class Laboratory:
         return identity
 
     def _rendered(self, request: Request, identity: Identity) -> Rendered:
-        path = self.address.base_path + self._profile.operations[request.endpoint].path
-        return render(request, identity, path=path, host=self.address.authority)
+        path = self._profile.operations[request.endpoint].path
+        return render(request, identity, path=path, host=self.address.authority, base_path=self.address.base_path)
 
     # Connections.
 
-    def _connect(self, channel: Channel) -> Connection:
+    def _connect(self, channel: Channel) -> Connection | Http2Connection:
+        if channel.alpn == ("h2",):
+            return Http2Connection(self.address)
         plain = channel.plain or channel.plain_port is not None
         return Connection(self.address, plain=plain, port=channel.plain_port, alpn=channel.alpn)
 
     def _on_shared_connection(self, rendered: Rendered) -> Answer:
         if self._connection is None:
-            self._connection = self._connect(Channel())
+            self._connection = Connection(self.address, alpn=Channel().alpn)
         elif not self._connection.reusable:
             self._connection.close()
         reused = self._connection.used > 0

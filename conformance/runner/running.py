@@ -143,7 +143,7 @@ def run(
         generated = None
         if ready and options.generated and not options.only:
             generated = run_generated(
-                subject, address, folder, options.generated, fresh=options.fresh_seed, report=report
+                subject, address, folder, options.generated, fresh=options.fresh_seed, run=run_id, report=report
             )
             writer.write("generated", **_summary(generated))
         rows = codes.table(profile.contracts, results, _seen(generated))

@@ -32,7 +32,8 @@ def look_at(address: Address, question: str) -> Fact:
     `chain`: does it lead to a trusted authority (a public one, or the address's own)? `certificate-untrusted`.
     `name`: does it name the host? `certificate-other-name`.
     `validity`: is today inside? `certificate-expired`, `certificate-not-yet-valid`, `certificate-expires-soon`.
-    `issuer`: is the authority a public one? `certificate-self-signed`, `certificate-private`.
+    `issuer`: is the authority a public one? `certificate-private` (it is the address's own one),
+    `certificate-self-signed`, `certificate-unknown-authority`.
 
     Raises:
         OSError: no connection, or no handshake for another reason.
@@ -47,8 +48,15 @@ def look_at(address: Address, question: str) -> Fact:
     if question == "issuer":
         if _is_self_signed(leaf):
             return Fact("certificate-self-signed", f"{leaf.subject.rfc4514_string()} vouches for itself")
-        return _verdict(_verify(address, _trusting(None)), "certificate-private")
+        return _authority(address)
     raise ValueError(f"no question about certificates: {question}")
+
+
+def _authority(address: Address) -> Fact:
+    public = _verify(address, _trusting(None))
+    if public is not None and address.ca_file is not None and _verify(address, _trusting(address.ca_file)) is None:
+        return Fact("certificate-private", f"the authority is one of {address.ca_file.name}, not a public one")
+    return _verdict(public, "certificate-unknown-authority")
 
 
 def _verdict(error: ssl.SSLCertVerificationError | None, otherwise: str) -> Fact:

@@ -1,4 +1,4 @@
-"""HTTP/1.1 with exact bytes: nothing is added, followed, repeated or corrected. A library parses only the answers."""
+"""HTTP/1.1 with exact bytes: nothing is added, followed, repeated or corrected. A library reads the answers."""
 
 from __future__ import annotations
 
@@ -157,6 +157,13 @@ class _Talk:
             if not sent_now and not got and not self.complete and not self.failure:
                 can_send = bool(outgoing) and framing.bytes_per_second is None
                 select.select([self.socket], [self.socket] if can_send else [], [], 0.05)
+        # An answer may come before the body is out. What is still to come belongs to this request: without it the
+        # next one on the connection would be read as its body.
+        while self.complete and outgoing and not self.ended and not self.note and parser.their_state is h11.DONE:
+            if time.monotonic() > self.deadline:
+                self.note = "the receiver did not take the rest of the body"
+            elif not self._send(outgoing, _SEND_AT_ONCE):
+                select.select([], [self.socket], [], 0.05)
         return self._answer(started, parser)
 
     def _send(self, outgoing: bytearray, room: int) -> int:

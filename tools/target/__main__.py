@@ -139,7 +139,7 @@ def run(options: argparse.Namespace, folder: Folder) -> int:
 
 def _carry_out(command: Sequence[str], environment: dict[str, str]) -> int:
     try:
-        process = subprocess.Popen(command, env=environment)  # noqa: S603 - what we were asked to run
+        process = subprocess.Popen(command, env=environment)
     except OSError as error:
         print(f"target: cannot run {command[0]}: {error.strerror}", file=sys.stderr)
         return 127

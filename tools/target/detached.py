@@ -42,7 +42,7 @@ class Detached:
         try:
             self._lock(descriptor)
             os.ftruncate(descriptor, 0)
-            process = subprocess.Popen(  # noqa: S603 - a command of ours
+            process = subprocess.Popen(
                 command,
                 cwd=ROOT,
                 env=environment,
