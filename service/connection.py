@@ -315,8 +315,11 @@ class Connection(RequestFraming):
         self._watch()
 
     def _answer_malformed(self) -> None:
-        self.server_state.warn_of_refusal(self.loop.time(), "these bytes are no HTTP request; answered 400")
-        answer = problems.malformed_http()
+        if self.unknown_method:
+            answer = problems.wrong_method("POST")
+        else:
+            self.server_state.warn_of_refusal(self.loop.time(), "these bytes are no HTTP request; answered 400")
+            answer = problems.malformed_http()
         headers = [
             *self.server_state.default_headers,
             *answer.header_fields(),

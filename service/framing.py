@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+#: The beginning of a request (RFC 9112, section 3), whatever its method (a token, RFC 9110, section 5.6.2).
+_REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [^ \r\n]+ HTTP/1\.[01]\r?\n")
 
 
 class FramingFaultError(Exception):
@@ -28,6 +32,8 @@ class RequestFraming(HttpToolsProtocol):
         self._advanced = False
         self._unframed = 0  # bytes in a row that completed no head and brought no body
         self._skip_head = False
+        self.unknown_method = False
+        """Set when `feed` returned False at a method that nobody knows (RFC 9110, section 9.1)."""
 
     def feed(self, data: bytes) -> bool:
         """Parse; False if that is not HTTP, or the head (or trailer) is too large.
@@ -49,6 +55,10 @@ class RequestFraming(HttpToolsProtocol):
             if isinstance(error.__context__, _HeadTooLargeError):
                 return False
             raise FramingFaultError from error
+        except httptools.HttpParserInvalidMethodError:
+            # The parser knows the registered methods only; any other token is a method all the same.
+            self.unknown_method = _REQUEST_LINE.match(data) is not None
+            return False
         except httptools.HttpParserError:
             return False
         self._unframed = 0 if self._advanced else self._unframed + len(data)

@@ -24,6 +24,7 @@ from conformance.verdict import (
     not_delivered,
     refused_as_malformed,
 )
+from conformance.wire.answer import Answer
 
 _D, _R, _C, _N = Consequence.DELIVERED, Consequence.REFUSED, Consequence.FAILED, Consequence.NO_ANSWER
 
@@ -117,7 +118,7 @@ def other_charset(subject: Subject) -> Case:
     },
 )
 def ambiguous_end(subject: Subject) -> Case:
-    checks = (_NO_SECOND_ANSWER, _CLOSES)
+    checks = (_NO_SECOND_ANSWER, _CLOSES_IF_TAKEN, _CLOSES)
     # Two lengths must be answered (RFC 9112, section 6.3); nobody promises an answer to a chunk that is none.
     chunks = Expect(must=frozenset({_R, _C, _N}), should=frozenset({_R}), codes=(400,), checks=checks)
     both_fields = Expect(must=frozenset({_D, _R, _C}), should=frozenset({_R}), codes=(400,), checks=checks)
@@ -127,7 +128,10 @@ def ambiguous_end(subject: Subject) -> Case:
             yield Twin(variant_of(change, control), control, change, refused_as_malformed(checks=checks))
         for change in _LENGTH_AND_CHUNKS:
             yield Twin(variant_of(change, control), control, change, both_fields)
-        for change in _BAD_CHUNKS:
+        for name, size in _BAD_SIZES.items():
+            change = framing(
+                name, Framing(chunked=True, raw_body=_chunks_up_to(_SMALLEST[control.form][endpoint], size))
+            )
             yield Twin(variant_of(change, control), control, change, chunks)
         yield Probe(f"alive after, {endpoint}", control, accepted())
 
@@ -146,10 +150,6 @@ def _two_lengths(name: str, lengths: str) -> Change:
     return both(name, longer, framing("", Framing(content_length=lengths)))
 
 
-def _bad_chunks(name: str, body: bytes) -> Change:
-    return framing(name, Framing(chunked=True, raw_body=body))
-
-
 _TWO_LENGTHS = (
     _two_lengths("two lengths, the first one true", f"{_LENGTH},{_LENGTH + len(_SMUGGLED)}"),
     _two_lengths("two lengths, the last one true", f"{_LENGTH + len(_SMUGGLED)},{_LENGTH}"),
@@ -158,12 +158,29 @@ _LENGTH_AND_CHUNKS = (
     framing("length and chunks", Framing(chunked=True, content_length=str(_LENGTH))),
     framing("length of 4 and chunks", Framing(chunked=True, content_length="4")),
 )
-_BAD_CHUNKS = (
-    _bad_chunks("chunk size is no number", b"zz\r\n{}\r\n0\r\n\r\n"),
-    _bad_chunks("chunk size is negative", b"-2\r\n{}\r\n0\r\n\r\n"),
-    _bad_chunks("chunk size overflows", b"10000000000000002\r\n{}\r\n0\r\n\r\n"),
-    _bad_chunks("chunk longer than its size", b"1\r\n{}\r\n0\r\n\r\n"),
-)
+_BAD_SIZES = {
+    "chunk size is no number": b"zz",
+    "chunk size is negative": b"-2",
+    "chunk size overflows": b"10000000000000002",
+    "chunk size is empty": b"",
+}
+# Valid as far as it goes: who takes the bad size for the end of the body accepts it.
+_SMALLEST = {
+    Form.JSON: {
+        Endpoint.ORDER: b'{"eventName":"OrderIssuedByBuyer"}',
+        Endpoint.SHIPMENT: b'{"eventName":"ShipmentIssuedBySupplier","shipment":{"id":"TCCONF"}}',
+    },
+    Form.TXML: {
+        Endpoint.ORDER: b"<WebhookBody><eventName>OrderIssuedByBuyer</eventName></WebhookBody>",
+        Endpoint.SHIPMENT: b"<WebhookBody><eventName>ShipmentIssuedBySupplier</eventName>"
+        b"<shipment><id>TCCONF</id></shipment></WebhookBody>",
+    },
+}
+
+
+def _chunks_up_to(body: bytes, bad_size: bytes) -> bytes:
+    return b"%x\r\n%b\r\n%b\r\n  \r\n0\r\n\r\n" % (len(body), body, bad_size)
+
 
 _FINAL_STATUS = re.compile(rb"HTTP/1\.[01] [2-5]\d\d")
 _NO_SECOND_ANSWER = Check(
@@ -177,7 +194,15 @@ _NO_SECOND_ANSWER = Check(
     good=lambda answer: replace(answer, raw=b"HTTP/1.1 400 Bad Request\r\n\r\n"),
     bad=lambda answer: replace(answer, raw=b"HTTP/1.1 400 Bad Request\r\n\r\nHTTP/1.1 404 Not Found\r\n\r\n"),
 )
-# SHOULD, although RFC 9112 says MUST: a server that closes without a word may do so a moment after its answer.
+# An answer to a request that was taken leaves the connection in doubt (RFC 9112, section 6.1).
+_CLOSES_IF_TAKEN = Check(
+    "closes the connection after a request that it took",
+    Level.MUST,
+    lambda answer: "the connection stays open" if _taken(answer) and not answer.closes else None,
+    good=lambda answer: replace(answer, closes=True),
+    bad=lambda answer: replace(answer, status=202, closes=False),
+)
+# SHOULD: a server that refuses and closes without a word may do so a moment after its answer.
 _CLOSES = Check(
     "closes the connection",
     Level.SHOULD,
@@ -185,6 +210,10 @@ _CLOSES = Check(
     good=lambda answer: replace(answer, closes=True),
     bad=lambda answer: replace(answer, closes=False),
 )
+
+
+def _taken(answer: Answer) -> bool:
+    return answer.status is not None and 200 <= answer.status <= 299
 
 
 @case(

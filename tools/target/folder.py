@@ -140,6 +140,8 @@ key = "key.pem"
 # Short, so that a store that is down is noticed while somebody waits for the verdict.
 busy_timeout = 1.0
 commit_timeout = 2.0
+# A run makes more refused bodies than years of operation.
+quarantine_max_bodies = 1000000
 
 [auth.basic.tradecloud]
 username = "{USERNAME}"

@@ -12,20 +12,22 @@ from conformance.catalogue import Area, CaseInfo, catalogue
 from conformance.contract import text
 from conformance.contract.reading import Endpoint, Payload
 from conformance.profile import Profile
-from conformance.proof.flip import MadeUpReceiver, flip
+from conformance.proof.flip import MadeUpReceiver, flip, perfect
 from conformance.requests.rendering import Rendered, aspects_that_differ, render
 from conformance.requests.request import Form, Identity, Request
 from conformance.results import Result
 from conformance.runner.driving import Driver
-from conformance.steps import Probe, Twin
+from conformance.steps import Observation, Probe, Step, Together, Twin
 from conformance.subject import Subject
-from conformance.verdict import Expect, Outcome
+from conformance.verdict import Outcome
 
 ME = Identity(
     "7c0f0000-0000-4000-8000-000000000001", "TCCONF-r1-T-1", "7c0f0000-0000-4000-8000-000000000002",
     "7c0f0000-0000-4000-8000-000000000003",
 )  # fmt: skip
 MINE = [info for info in catalogue().values() if info.area in (Area.LIMITS, Area.MALFORMED, Area.TXML)]
+#: What they lie about does not depend on the webhook.
+SLOW = ("LIM-05", "LIM-06", "LIM-08", "MAL-05", "MAL-06", "MAL-17")
 STRICT = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True)
 
 
@@ -51,6 +53,10 @@ def subject(*formats: str, full: bool = True, **changed: Any) -> Subject:
     return Subject(Profile.model_validate(values), canary_url="http://canary.example", full=full)
 
 
+def without_orders(profile: Profile) -> Profile:
+    return profile.model_copy(update={"operations": {Endpoint.SHIPMENT: profile.operations[Endpoint.SHIPMENT]}})
+
+
 @pytest.fixture(autouse=True)
 def password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEST_CONFORMANCE_PASSWORD", "a made-up password")
@@ -60,22 +66,26 @@ def rendered(request: Request) -> Rendered:
     return render(request, ME, path="/webhook", host="localhost")
 
 
-def twins(id: str, receiver: Subject) -> Iterator[Twin]:
-    """Every changed request of a case, as the perfect receiver sees them."""
+def steps_of(id: str, receiver: Subject) -> Iterator[Step]:
+    """The steps of a case, as a receiver sees them that does everything right."""
     steps = catalogue()[id].steps(receiver)
-    observed = None
     made_up = MadeUpReceiver()
+    observed: Observation = None
     while True:
         try:
             step = steps.send(observed)
         except StopIteration:
             return
         observed = None
-        if isinstance(step, Twin):
-            yield step
-        expect = getattr(step, "expect", None)
-        if isinstance(expect, Expect):
-            observed = made_up.deliver(receiver.golden_at(Endpoint.ORDER, Form.JSON), "probe", expect).answer
+        if isinstance(step, Twin | Probe):
+            observed = perfect(step.expect)
+        elif isinstance(step, Together):
+            observed = tuple(exchange.answer for exchange in made_up.together(step.requests, 0.0))
+        yield step
+
+
+def twins(id: str, receiver: Subject) -> Iterator[Twin]:
+    return (step for step in steps_of(id, receiver) if isinstance(step, Twin))
 
 
 def bodies(id: str, form: Form) -> dict[str, bytes]:
@@ -102,7 +112,7 @@ def test_every_case_of_the_three_areas_is_there() -> None:
 
 @pytest.mark.parametrize("info", MINE, ids=lambda info: info.id)
 def test_each_variant_has_a_name_of_its_own(info: CaseInfo) -> None:
-    names = Counter(result.variant for result in results_of(info, subject()))
+    names = Counter(step.variant for step in steps_of(info.id, subject()) if hasattr(step, "variant"))
 
     assert names
     assert not [name for name, number in names.items() if number > 1]
@@ -112,6 +122,8 @@ def test_each_variant_has_a_name_of_its_own(info: CaseInfo) -> None:
 def test_no_lie_of_a_receiver_goes_unnoticed(info: CaseInfo) -> None:
     # An observer for the cases that have more to say with one.
     receiver = subject(full=False, observer={"command": "true"})
+    if info.id in SLOW:
+        receiver = Subject(without_orders(receiver.profile), full=False)
     tried, dead = flip(info, receiver)
 
     assert not dead
@@ -138,27 +150,37 @@ def test_receiver_without_txml_is_sent_one_document_per_webhook_which_it_has_to_
         assert dict(probe.headers)["Content-Type"] == "application/xml"
 
 
+def is_json(body: bytes) -> bool:
+    try:
+        text.parse(body)
+    except ValueError:
+        return False
+    return True
+
+
+def is_well_formed(body: bytes) -> bool:
+    try:
+        etree.fromstring(body, STRICT)
+    except etree.XMLSyntaxError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("id", ["MAL-01", "MAL-02", "MAL-03"])
 def test_what_has_to_be_refused_is_no_json(id: str) -> None:
     for variant, body in bodies(id, Form.JSON).items():
-        with pytest.raises(ValueError):  # noqa: PT011 - which error it is depends on the mistake
-            text.parse(body)
-            pytest.fail(variant)
+        assert not is_json(body), variant
 
 
 def test_bytes_that_are_no_utf_8_are_none_or_no_json() -> None:
     for variant, body in bodies("MAL-09", Form.JSON).items():
         if "UTF-8 with byte order mark" not in variant:
-            with pytest.raises(ValueError):  # noqa: PT011
-                text.parse(body)
-                pytest.fail(variant)
+            assert not is_json(body), variant
 
 
 def test_documents_that_have_to_be_refused_are_not_well_formed() -> None:
     for variant, body in bodies("XML-08", Form.TXML).items():
-        with pytest.raises(etree.XMLSyntaxError):
-            etree.fromstring(body, STRICT)
-            pytest.fail(variant)
+        assert not is_well_formed(body), variant
 
 
 def test_documents_in_other_words_say_the_same() -> None:
@@ -232,7 +254,11 @@ def test_wrong_type_is_another_one_than_the_contract_has() -> None:
             assert isinstance(wrong, str)
             assert not isinstance(right, str)
         else:
-            assert not same or type(right) is bool, twin.variant
+            assert kind_of(right) != kind_of(wrong), twin.variant
+
+
+def kind_of(value: text.JsonValue) -> type:
+    return Decimal if isinstance(value, int) and not isinstance(value, bool) else type(value)
 
 
 def test_each_member_of_each_kind_of_object_gets_a_wrong_type() -> None:
