@@ -76,10 +76,7 @@ class Event:
         said = {name: value for name, value in self.body.items() if name != "meta"}
         if self.payload_name:
             said[self.payload_name] = {n: v for n, v in self.payload.items() if n != "meta"}
-        digest = hashlib.sha256()
-        for piece in _canonical(said):
-            digest.update(piece.encode("utf-8", "surrogatepass"))
-        return digest.hexdigest()
+        return hashlib.sha256(repr(_canonical(said)).encode()).hexdigest()
 
 
 def members(value: Any) -> Iterator[tuple[str, str]]:
@@ -97,30 +94,21 @@ def members(value: Any) -> Iterator[tuple[str, str]]:
             waiting.extend(one)
 
 
-def _canonical(value: Any) -> Iterator[str]:
-    """Pieces of text; what is absent, null or empty is left out, because tXML cannot tell one from the other."""
+def _canonical(value: Any) -> Any:
+    """Leaves become text. What is null or empty is left out, because tXML cannot tell it from what is absent."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, dict):
-        yield "{"
-        for name in sorted(value):
-            held = value[name]
-            if held is None or held == "" or held == [] or held == {}:
-                continue
-            yield f"{name!r}:"
-            yield from _canonical(held)
-            yield ","
-        yield "}"
-    elif isinstance(value, list):
-        yield "["
-        for one in value:
-            yield from _canonical(one)
-            yield ","
-        yield "]"
-    elif isinstance(value, bool):
-        yield repr("true" if value else "false")
-    elif isinstance(value, int | Decimal):
-        yield repr(_number(Decimal(value)))
-    else:
-        yield repr(value)
+        return [
+            (name, _canonical(value[name]))
+            for name in sorted(value)
+            if value[name] is not None and value[name] not in ("", [], {})
+        ]
+    if isinstance(value, list):
+        return ["[]", *map(_canonical, value)]
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return _number(Decimal(value)) if isinstance(value, int | Decimal) else None
 
 
 def _number(value: Decimal) -> str:

@@ -6,6 +6,7 @@ Says where it listens in one line of JSON, and in `ready.json` in its folder; en
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import signal
@@ -20,7 +21,7 @@ from conformance.mutants.contract_check import shape_of
 from conformance.mutants.credentials import ORDER_PATH, SHIPMENT_PATH
 from conformance.mutants.erp import Erp
 from conformance.mutants.faults import Faults, UnknownFaultError
-from conformance.mutants.reception import Reception
+from conformance.mutants.reception import MAX_BODY, Reception
 from conformance.mutants.server import BACKLOG, Listener, Server, bound_socket
 from conformance.mutants.states import States
 from conformance.mutants.store import Store
@@ -70,7 +71,15 @@ class Sockets:
 class Receiver:
     """One receiver, listening from `start` to `stop`."""
 
-    def __init__(self, folder: Path, faults: Faults, issuer: str | None, *, restarted: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        faults: Faults,
+        issuer: str | None,
+        *,
+        max_body: int = MAX_BODY,
+        restarted: bool = False,
+    ) -> None:
         self.folder = folder
         self._faults = faults
         states = States(folder)
@@ -81,7 +90,15 @@ class Receiver:
         if restarted and faults.on("MU-198"):
             self._store.replay()
         authentication = Authentication(faults, tokens)
-        reception = Reception(faults, authentication, states, self._store, Erp(states, faults), restarted=restarted)
+        reception = Reception(
+            faults,
+            authentication,
+            states,
+            self._store,
+            Erp(states, faults),
+            max_body=max_body,
+            restarted=restarted,
+        )
         self._server = Server(reception, server_context(certificates(folder), faults), faults)
         for path in (ORDER_PATH, SHIPMENT_PATH):
             shape_of(path)  # read before the first request, not during it
@@ -106,6 +123,7 @@ def arguments(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--fault", help="one id of faults.yaml")
     parser.add_argument("--benign", help="one id of benign.yaml")
     parser.add_argument("--trust-issuer", metavar="URL", help="take access tokens of this issuer")
+    parser.add_argument("--max-body", type=int, default=MAX_BODY, metavar="BYTES", help="bodies beyond get 413")
     return parser
 
 
@@ -153,8 +171,12 @@ def main() -> None:
     folder: Path = options.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     hold_signals()
+    # Bodies are large trees without cycles; looking for cycles in them doubles the time of the largest ones.
+    gc.set_threshold(200_000, 50, 50)
     sockets = Sockets.inherited(options.inherit) if options.inherit else Sockets.opened(faults)
-    receiver = Receiver(folder, faults, options.trust_issuer, restarted=options.restarted)
+    receiver = Receiver(
+        folder, faults, options.trust_issuer, max_body=options.max_body, restarted=options.restarted
+    )
     receiver.start(sockets)
     if options.announce is not None:
         threading.Thread(target=_die_with, args=(options.lifeline,), daemon=True).start()

@@ -64,9 +64,11 @@ class Reception:
         store: Store,
         erp: Erp,
         *,
+        max_body: int = MAX_BODY,
         restarted: bool = False,
     ) -> None:
         self._faults = faults
+        self._max_body = max_body
         self._authentication = authentication
         self._states = states
         self._store = store
@@ -95,7 +97,7 @@ class Reception:
         if self._faults.on("MU-146"):
             return self._delivery(head, how, path, None, node)
         if self._faults.on("MU-138") and "form" in (head.first("content-type") or ""):
-            return Delivery(path, "form", MAX_BODY, None, node)
+            return Delivery(path, "form", self._max_body, None, node)
         caller = None if is_trick else self._authentication_of(head, path)
         self._check_load()
         return self._delivery(head, how, path, caller, node)
@@ -178,7 +180,7 @@ class Reception:
         if expectation is not None and (expectation.lower() != "100-continue" or self._faults.on("MU-214")):
             raise refused(417, "This expectation cannot be met.")
         media = self._media(head)
-        limit = MAX_BODY
+        limit = self._max_body
         if self._faults.on("MU-64"):
             limit = NO_LIMIT
         elif self._faults.on("MU-211"):

@@ -93,7 +93,7 @@ def main() -> None:
     faults = faults_of(parser, options)
     folder: Path = options.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    passed = []
+    passed = ["--max-body", str(options.max_body)]
     for name in ("fault", "benign", "trust_issuer"):
         if (value := getattr(options, name)) is not None:
             passed += [f"--{name.replace('_', '-')}", value]
