@@ -6,9 +6,9 @@ from conformance.cases.messages import EXACTLY_ONE, another_message
 from conformance.cases.variants import full_request
 from conformance.catalogue import case
 from conformance.checks import declared_media_type
-from conformance.contract.reading import Payload, event_names
+from conformance.contract.reading import Endpoint, Payload, event_names
 from conformance.contract.samples import minimal_body
-from conformance.contract.text import JsonValue, added, parse_object
+from conformance.contract.text import JsonValue, added, parse_object, removed
 from conformance.oracle import ANY, Consequence
 from conformance.requests.changes import nothing, set_value
 from conformance.requests.request import Form, Request
@@ -120,7 +120,7 @@ def _each_name(subject: Subject, payload: Payload) -> Case:
     wave=1,
     requirements=("R-FWD-4",),
     consequence=_LOST,
-    fix="Insist on nothing but the event's name and the order's number: every other member may be absent.",
+    fix="Insist on nothing but the event's name and the order's id: every other member may be absent.",
     hints={
         "dotnet": "Make members nullable; `required` and `[Required]` on anything else refuse good events.",
         "sap": "Give optional elements `minOccurs=0` in the service definition.",
@@ -129,7 +129,11 @@ def _each_name(subject: Subject, payload: Payload) -> Case:
 def smallest_bodies(subject: Subject) -> Case:
     for payload in subject.payloads:
         for form in subject.forms(payload.endpoint):
-            yield Probe(f"{payload} {form}", subject.request(payload, minimal_body(payload), form), _DELIVERED)
+            smallest = subject.request(payload, minimal_body(payload), form, name="smallest body")
+            yield Probe(f"{payload} {form}", smallest, _DELIVERED)
+            if payload.endpoint is Endpoint.ORDER:
+                alone = removed(removed(smallest.values, f"/{payload}/buyerOrder"), "/meta")
+                yield Probe(f"{payload} {form} order id alone", smallest.with_values(alone), _DELIVERED)
 
 
 @case(

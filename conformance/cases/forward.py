@@ -36,7 +36,7 @@ from conformance.verdict import Expect, Level, accepted, noted
 
 _DELIVERED = accepted()
 _BEST_DELIVERED = Expect(must=ANY, should=frozenset({Consequence.DELIVERED}))
-#: What an event is found by may be missed: a 4xx is a matter of taste, a 500 or a repetition without end is not.
+#: What an event is found by may be missed: a 4xx is tolerable, a 500 or a repetition without end is not.
 _FOUND_BY = Expect(
     must=frozenset({Consequence.DELIVERED, Consequence.REFUSED}), should=frozenset({Consequence.DELIVERED})
 )
@@ -225,13 +225,20 @@ def _optional(payload: Payload, control: Request) -> list[Place]:
 def absent_members(subject: Subject) -> Case:
     seen: set[Hashable] = set()
     for payload, form in in_each_body(subject):
-        found_by = {pointer for pointer, _ in pointers(minimal_body(payload)) if not pointer.startswith("/meta")}
+        found_by = _found_by(payload)
         control = full_request(subject, payload, form)
         for place in some_in_the_quick_set(subject, _optional(payload, control), kind_of_place, seen):
             expect = _FOUND_BY if place.pointer in found_by else _DELIVERED
             yield Twin(f"{payload} {form} {place.pointer}", control, remove(place.pointer), expect)
         everything = change_values("without all that may be absent", _minimal(payload))
         yield Twin(f"{payload} {form} all at once", control, everything, _DELIVERED)
+
+
+def _found_by(payload: Payload) -> set[str]:
+    """An order is found by its id alone; a shipment by what the documents call mandatory."""
+    if payload is not Payload.SHIPMENT:
+        return {f"/{payload}/orderId"}
+    return {pointer for pointer, _ in pointers(minimal_body(payload)) if not pointer.startswith("/meta")}
 
 
 def _minimal(payload: Payload) -> Callable[[JsonValue], JsonValue]:

@@ -124,13 +124,15 @@ def _items_apart(text: str) -> str:
 def unknown_in_txml(subject: Subject) -> Case:
     bodies = list(in_each_body(subject, (Form.TXML,)))
     seen: set[Hashable] = set()
+    # The golden events first: a receiver that refuses more than it should may refuse the full bodies too.
+    for payload, form in bodies:
+        for change in _foreign_markup(payload):
+            yield Twin(f"{payload} {change.name}", subject.golden(payload, form), change, _DELIVERED)
     for payload, form in bodies:
         control = full_request(subject, payload, form)
         for place in some_in_the_quick_set(subject, objects_in(control), kind_of_object, seen):
             change = add_member(place.pointer, "futureField", "new")
             yield Twin(f"{payload} {place.pointer or '/'}", control, change, _DELIVERED)
-        for change in _foreign_markup(payload):
-            yield Twin(f"{payload} {change.name}", subject.golden(payload, form), change, _DELIVERED)
     if not bodies:
         yield NotApplicable("all", _NO_TXML)
 
@@ -147,6 +149,7 @@ def _foreign_markup(payload: Payload) -> Iterator[Change]:
         ("namespace declared", f"<{root}>", f'<{root} xmlns:f="urn:example:future">'),
         ("foreign element at the root", f"</{root}>", f"{foreign}</{root}>"),
         ("foreign element in an object", f"<{payload}>", f"<{payload}>{foreign}"),
+        ("element at the root", f"</{root}>", f"<futureField>new</futureField></{root}>"),
         ("empty element", f"</{payload}>", f"<futureField/></{payload}>"),
     ):
         yield edit_text(name, _replacing(old, new))

@@ -49,6 +49,12 @@ _UNUSED_NUMBERS = {
     },
 )
 def spellings_of_numbers(subject: Subject) -> Case:
+    for payload in subject.payloads:
+        for form in subject.forms(payload.endpoint):
+            golden = subject.golden(payload, form)
+            for name, number in _UNUSED_NUMBERS.items():
+                change = add_member(f"/{payload}", "futureNumber", number, f"an unknown member is {number.text}")
+                yield Twin(f"{payload} {form} unused {name}", golden, change, _DELIVERED)
     # The formats are read by different means, so the quick set has each kind of place in both.
     seen: dict[Form, set[Hashable]] = {form: set() for form in Form}
     for payload in subject.payloads:
@@ -60,10 +66,6 @@ def spellings_of_numbers(subject: Subject) -> Case:
                     if form is Form.JSON or name != "1e1":
                         change = set_value(place.pointer, number, f"{place.pointer} is {number.text}")
                         yield Twin(f"{payload} {form} {place.pointer} {name}", control, change, _DELIVERED)
-            golden = subject.golden(payload, form)
-            for name, number in _UNUSED_NUMBERS.items():
-                change = add_member(f"/{payload}", "futureNumber", number, f"an unknown member is {number.text}")
-                yield Twin(f"{payload} {form} unused {name}", golden, change, _DELIVERED)
 
 
 _MEDIA_TYPES = {

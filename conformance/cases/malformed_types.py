@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
+from conformance.cases.malformed import FINAL
 from conformance.catalogue import case
 from conformance.contract.reading import Payload, Place, objects, places
 from conformance.contract.samples import full_body, minimal_body
@@ -13,7 +14,7 @@ from conformance.requests.changes import remove, set_value
 from conformance.requests.request import Form
 from conformance.steps import Case, NotApplicable, Twin
 from conformance.subject import Subject
-from conformance.verdict import Expect, Level, accepted_or_refused, refused_as_malformed
+from conformance.verdict import Expect, Level, refused_as_malformed
 
 _FORMER_DESTINATION = "/shipment/locations/destination"
 #: Members that the manual calls mandatory, and that its specification does not require: by the schema's name.
@@ -105,7 +106,7 @@ def without_members(subject: Subject) -> Case:
                     yield Twin(variant, control, remove(place.pointer), refused_as_malformed())
             for pointer in _promised(payload, form):
                 variant = f"{pointer}, {payload} {form}"
-                yield Twin(variant, control, remove(pointer), accepted_or_refused())
+                yield Twin(variant, control, remove(pointer), FINAL)
 
 
 def _promised(payload: Payload, form: Form) -> Iterator[str]:
@@ -162,7 +163,7 @@ _ARRAY: JsonValue = ["tcconf"]
 
 def _wrong_in_json(place: Place) -> tuple[_Wrong, ...]:
     """What is wrong at a place, and what is only unusual: text in quotes where a number is meant has happened."""
-    no, either = refused_as_malformed(), accepted_or_refused()
+    no, either = refused_as_malformed(), FINAL
     schema = place.member.schema
     match schema.type:
         case "string":
@@ -212,7 +213,7 @@ def _wrong_in_json(place: Place) -> tuple[_Wrong, ...]:
 
 def _wrong_in_txml(place: Place) -> tuple[_Wrong, ...]:
     """XML has no types; but there can be elements where text is meant, and text that is no number."""
-    no, either = refused_as_malformed(), accepted_or_refused()
+    no, either = refused_as_malformed(), FINAL
     schema = place.member.schema
     if schema.items is not None:
         schema = schema.items

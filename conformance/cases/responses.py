@@ -132,8 +132,14 @@ _FOUND_NOWHERE = Expect(must=ANY, should=frozenset({_R}), codes=(404,))
 )
 def unknown_path(subject: Subject) -> Case:
     for control in subject.goldens_at_endpoints(None):
-        change = target(_NO_SUCH_PATH, "at a path that does not exist")
-        yield Twin(f"{control.endpoint} {control.form}", control, change, _FOUND_NOWHERE)
+        path = subject.operation(control.endpoint).path
+        for name, other in {
+            "elsewhere": _NO_SUCH_PATH,
+            "below": f"{path}/tcconf-no-such-path",
+            "longer name": f"{path}-tcconf",
+        }.items():
+            change = target(other, f"at {other}, which does not exist")
+            yield Twin(f"{control.endpoint} {control.form} {name}", control, change, _FOUND_NOWHERE)
 
 
 # What makes a receiver answer with an error.

@@ -260,14 +260,22 @@ def not_taken_for_seen(subject: Subject) -> Case:
 def _repetition_after_repair(subject: Subject, *, count: bool) -> Case:
     for request in subject.goldens_at_endpoints(None):
         yield Control(request)
-    yield Enter("store-down")
-    for name, request in _requests(subject):
-        yield Probe(f"{name} in trouble", request, _RETRIED)
-    yield Leave("store-down")
-    for name, request in _requests(subject):
-        yield Probe(f"{name} again", request, _DELIVERED)
-        if count:
-            yield Effects(f"{name}: effects", name, EXACTLY_ONE)
+    for state in _troubles(subject):
+        yield Enter(state)
+        for name, request in _requests(subject):
+            yield Probe(f"{state} {name} in trouble", request.named(f"{state} {name}"), _RETRIED)
+        yield Leave(state)
+        for name, request in _requests(subject):
+            yield Probe(f"{state} {name} again", request.named(f"{state} {name}"), _DELIVERED)
+            if count:
+                yield Effects(f"{state} {name}: effects", f"{state} {name}", EXACTLY_ONE)
+
+
+def _troubles(subject: Subject) -> tuple[str, ...]:
+    """States that end in a repetition; a durable queue takes events while the ERP is away."""
+    if subject.claims.durable_queue or "erp-down" not in subject.profile.states:
+        return ("store-down",)
+    return ("store-down", "erp-down")
 
 
 _INVALID: tuple[Change, ...] = (

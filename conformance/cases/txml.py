@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from conformance.cases.malformed import FINAL
 from conformance.catalogue import case
 from conformance.contract.reading import Endpoint
 from conformance.oracle import Consequence
@@ -175,7 +176,7 @@ def _recoded(encoding: str, codec: str) -> Callable[[bytes], bytes]:
     fix="Take UTF-8 only; answer 400 to a document that declares another encoding, or that is no UTF-8.",
 )
 def encodings(subject: Subject) -> Case:
-    final, broken = accepted_or_refused(), refused_as_malformed()
+    final, broken = FINAL, refused_as_malformed()
     variants: tuple[tuple[Change, Expect], ...] = (
         (edit_bytes("UTF-8 with byte order mark", lambda data: b"\xef\xbb\xbf" + data), final),
         (edit_bytes("UTF-16 with byte order mark", _recoded("UTF-16", "utf-16")), final),

@@ -13,13 +13,15 @@ BENIGN_FILE = Path(__file__).parent / "benign.yaml"
 
 @dataclass(frozen=True)
 class Fault:
-    """One row of faults.yaml: what is broken, which cases must see it, which others may fail with it."""
+    """One row of faults.yaml: what is broken, of which cases one must see it, which others may fail with it."""
 
     id: str
     fault: str
     killed_by: tuple[str, ...]
     collateral: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    seen_as: str = "FAIL"
+    """The worst outcome that a case may give it; WEAK where more would be too hard a word."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ def fault_table() -> dict[str, Fault]:
             killed_by=tuple(row["killed_by"]),
             collateral=tuple(row.get("collateral", ())),
             needs=tuple(row.get("needs", ())),
+            seen_as=row.get("seen_as", "FAIL"),
         )
         for row in _rows(FAULTS_FILE)
     ]

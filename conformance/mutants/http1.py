@@ -141,7 +141,7 @@ class Http1:
 
     def _has_to_close(self, answer: Answer, head: Head, body: Body | None) -> bool:
         wanted = (head.first("connection") or "").lower()
-        if self._faults.on("MU-119") and answer.status < 300:
+        if self._says_only_wait(answer, head):
             return True
         if answer.close or head.version == "HTTP/1.0" or "close" in wanted or self._stopping.is_set():
             return True
@@ -152,12 +152,16 @@ class Http1:
         # The sender waits for an invitation that will not come: it may send the body or not, and nobody can tell.
         return head.first("expect") is not None or body.left is None or body.left > DRAIN_LIMIT
 
+    def _says_only_wait(self, answer: Answer, head: Head | None) -> bool:
+        is_xml = head is not None and "xml" in (head.first("content-type") or "")
+        return self._faults.on("MU-119") and is_xml and answer.status < 300
+
     def _send(self, wire: Wire, answer: Answer, head: Head | None, *, close: bool) -> None:
         if self._faults.on("MU-77"):
             time.sleep(_LATENCY_SECONDS)
         if self._faults.on("BV-12"):
             time.sleep(1.0)
-        if self._faults.on("MU-119") and answer.status < 300:
+        if self._says_only_wait(answer, head):
             wire.send(b"HTTP/1.1 102 Processing\r\n\r\n")
             return
         sent = head_bytes(answer, close=close, lower_case=self._faults.on("BV-12"))

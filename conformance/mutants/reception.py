@@ -126,9 +126,7 @@ class Reception:
         if path in BOTH_PATHS:
             return path, False
         if self._faults.on("MU-122"):
-            for known in (ORDER_PATH, SHIPMENT_PATH):
-                if path.startswith(known):
-                    return known, False
+            return ORDER_PATH, False
         if self._faults.on("MU-264"):
             plain = posixpath.normpath(re.sub("/+", "/", unquote(unquote(path)).lower()))
             if plain in BOTH_PATHS:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from conformance.mutants.answers import Answer, head_bytes
 from conformance.mutants.faults import Faults
-from conformance.mutants.http1 import Http1, linger, reset
+from conformance.mutants.http1 import Http1, linger
 from conformance.mutants.reception import Reception
-from conformance.mutants.tls import answer_ssl3, looks_like_plain_http
+from conformance.mutants.tls import answer_ssl3, looks_like_plain_http, refuse_without_h2
 
 _HANDSHAKE_SECONDS = 5.0
 _ACCEPT_SECONDS = 0.1
@@ -107,6 +107,9 @@ class Server:
             if self._faults.on("MU-159") and looks_like_plain_http(connection):
                 self._http1.serve(connection, node)
                 return
+            if self._faults.on("MU-162") and refuse_without_h2(connection):
+                linger(connection)
+                return
             if self._faults.on("MU-154") and answer_ssl3(connection):
                 linger(connection)
                 return
@@ -119,7 +122,5 @@ class Server:
             from conformance.mutants.http2 import Http2
 
             Http2(self._reception, self._faults).serve(secured, node)
-        elif self._faults.on("MU-162"):
-            reset(secured)
         else:
             self._http1.serve(secured, node)

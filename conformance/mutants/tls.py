@@ -22,6 +22,8 @@ _SITUATIONS = {
 }
 _HANDSHAKE = 0x16
 _SSL_3_0 = b"\x03\x00"
+_OFFERS_H2 = b"\x02h2"
+_NO_APPLICATION_PROTOCOL = 120
 
 
 def server_context(files: Certificates, faults: Faults) -> ssl.SSLContext:
@@ -65,6 +67,17 @@ def looks_like_plain_http(connection: socket.socket) -> bool:
     """True when the first byte is no TLS record but a letter."""
     first = connection.recv(1, socket.MSG_PEEK)
     return first.isalpha()
+
+
+def refuse_without_h2(connection: socket.socket) -> bool:
+    """End the handshake of whoever does not offer h2 (the fault MU-162), by the alert of RFC 7301; True when so.
+
+    The ssl module can only leave the extension out, so the alert is written by hand.
+    """
+    if _OFFERS_H2 in connection.recv(4096, socket.MSG_PEEK):
+        return False
+    connection.sendall(b"\x15\x03\x03\x00\x02\x02" + bytes([_NO_APPLICATION_PROTOCOL]))
+    return True
 
 
 def answer_ssl3(connection: socket.socket) -> bool:

@@ -22,7 +22,7 @@ from conformance.subject import Subject
 from conformance.verdict import Level, Outcome
 
 #: Variants of one case that a benign receiver is tried with.
-BENIGN_SAMPLE = 6
+BENIGN_SAMPLE = 3
 
 
 class Kill(StrEnum):
@@ -71,15 +71,15 @@ def prove(
             clean = pool.submit(
                 _try_clean, folder / "clean", sorted({one for fault in faults for one in fault.killed_by})
             )
-            harmless = [pool.submit(_try_benign, folder / one.id, one) for one in variants]
             running = [pool.submit(_try_fault, folder / fault.id, fault, stock) for fault in faults]
-            unclean = clean.result()
+            harmless = [pool.submit(_try_benign, folder / one.id, one) for one in variants]
             tried = []
             for future in running:
                 one = future.result()
                 tried.append(one)
                 if one.kill is not Kill.KILLED:
                     tell(f"{one.kill}: {one.fault} {one.sentence}: {one.detail}")
+            unclean = clean.result()
             accused = [complaint for future in harmless for complaint in future.result()]
     for complaint in (*unclean, *accused):
         tell(complaint)
@@ -126,7 +126,7 @@ def without_fault(cases: Iterable[CaseInfo], faults: Iterable[Fault]) -> list[st
 
 def _try_clean(folder: Path, cases: list[str]) -> list[str]:
     with receiver(folder) as (url, profile):
-        outcome = run(profile, url, folder / "run", Options(only=tuple(cases), waves=(1, 2, 3)))
+        outcome = run(profile, url, folder / "run", Options(only=tuple(cases), full=False))
     return [
         f"the clean receiver: {one.case} {one.variant}: {one.outcome} {one.reason}"
         for one in outcome.results
@@ -137,7 +137,8 @@ def _try_clean(folder: Path, cases: list[str]) -> list[str]:
 def _try_fault(folder: Path, fault: Fault, stock: bool) -> Tried:
     try:
         with receiver(folder, "--fault", fault.id) as (url, profile):
-            outcome = run(profile, url, folder / "run", Options(only=fault.killed_by, waves=(1, 2, 3)))
+            options = Options(only=fault.killed_by, full=False, until_failure=True)
+            outcome = run(profile, url, folder / "run", options)
             beside = None
             if stock:
                 authorization = Subject(profile).authorization(next(iter(profile.operations)), "basic")

@@ -63,12 +63,15 @@ class Driver:
         report: Callable[[Result], None],
         *,
         sample: int | None = None,
+        until_failure: bool = False,
     ) -> None:
-        """With `sample` at most so many twins are sent."""
+        """With `sample` at most so many twins are sent; with `until_failure` nothing after the first FAIL."""
         self._info = info
         self._subject = subject
         self._transport = transport
-        self._report = report
+        self._report = self._noting(report)
+        self._until_failure = until_failure
+        self._failed = False
         self._evidence: list[Exchange] = []
         self._waiting: list[Result] = []
         self._control: Request | None = None
@@ -97,9 +100,16 @@ class Driver:
                 except CannotTryError as error:
                     self._tell(f"leaving {state}", Judgement(Outcome.ERROR, str(error)))
 
+    def _noting(self, report: Callable[[Result], None]) -> Callable[[Result], None]:
+        def noting(result: Result) -> None:
+            self._failed = self._failed or result.outcome is Outcome.FAIL
+            report(result)
+
+        return noting
+
     def _drive(self, steps: Case) -> None:
         observed: Observation = None
-        while True:
+        while not (self._until_failure and self._failed):
             try:
                 step = steps.send(observed)
             except StopIteration:

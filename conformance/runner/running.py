@@ -49,6 +49,8 @@ class Options:
     shuffle: int | None = None
     sample: int | None = None
     """At most so many changed requests of a case; for receivers that only must not be accused."""
+    until_failure: bool = False
+    """Leave the rest of a case out once it has failed; for receivers that are known to be faulty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,9 @@ def run(
         cases = [] if unreachable else chosen(options) if ready else [c for c in chosen(options) if c.area == "TLS"]
         for info in cases:
             progress(info)
-            Driver(info, subject, laboratory, report, sample=options.sample).run()
+            Driver(
+                info, subject, laboratory, report, sample=options.sample, until_failure=options.until_failure
+            ).run()
         laboratory.close()
         generated = None
         if ready and options.generated and not options.only:

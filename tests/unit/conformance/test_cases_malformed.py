@@ -243,10 +243,6 @@ def test_wrong_type_is_another_one_than_the_contract_has() -> None:
         pointer = twin.variant.partition(" ")[0]
         right = text.get(twin.control.values, pointer)
         wrong = text.get(twin.change.apply(twin.control).values, pointer)
-        numbers = (int, Decimal)
-        same = type(right) is type(wrong) or (
-            isinstance(right, numbers) and type(wrong) in numbers and right is not True
-        )
         if " of " in twin.variant:
             assert isinstance(right, list)
             assert isinstance(wrong, list)
@@ -266,7 +262,7 @@ def test_each_member_of_each_kind_of_object_gets_a_wrong_type() -> None:
     full = {twin.variant.partition(" ")[0] for twin in twins("MAL-06", subject("json"))}
 
     assert quick == full
-    assert "/orderEvent/lines/0/prices/netPrice/priceInTransactionCurrency/value" in full
+    assert "/orderEvent/lines/0/deliverySchedule/0/quantity" in full
     assert "/shipment/lines/0/supplierLine/despatchQuantity" in full
 
 
