@@ -135,6 +135,8 @@ host = "127.0.0.1"
 port = {port}
 certificate = "certificate.pem"
 key = "key.pem"
+# Short, like the times below, so that a slow sender is cut off while somebody waits for the verdict.
+body_timeout = 15.0
 
 [inbox]
 # Short, so that a store that is down is noticed while somebody waits for the verdict.
