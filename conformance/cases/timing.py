@@ -122,10 +122,10 @@ def slow_senders(subject: Subject) -> Case:
 
 
 def _slow(control: Request) -> Request:
-    """A byte a second of a body that never ends; the suite's own patience is up before."""
+    """A byte a second for a minute, of a body that is longer; then the suite waits a little more."""
     return replace(
         control,
-        body=Text("{" + " " * 29),
+        body=Text("{" + " " * 59),
         framing=Framing(bytes_per_second=1.0, content_length="100000"),
         name="slow sender",
     )

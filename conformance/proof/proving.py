@@ -149,7 +149,7 @@ def _try_fault(folder: Path, fault: Fault, stock: bool) -> Tried:
     if "PRE-3" in fault.killed_by:
         kill = Kill.KILLED if outcome.verdict == "INCONCLUSIVE" else Kill.SURVIVED
         return Tried(fault.id, fault.fault, kill, "PRE-3", outcome.verdict, beside)
-    named = [one for one in outcome.results if one.case in fault.killed_by and _kills(one)]
+    named = [one for one in outcome.results if one.case in fault.killed_by and _kills(one, fault)]
     if named:
         return Tried(
             fault.id, fault.fault, Kill.KILLED, named[0].case, f"{named[0].variant}: {named[0].reason}", beside
@@ -162,8 +162,10 @@ def _try_fault(folder: Path, fault: Fault, stock: bool) -> Tried:
     return Tried(fault.id, fault.fault, Kill.SURVIVED, "", ", ".join(said), beside)
 
 
-def _kills(result: Result) -> bool:
-    return result.outcome is Outcome.FAIL or (result.outcome is Outcome.WEAK and result.level is Level.SHOULD)
+def _kills(result: Result, fault: Fault) -> bool:
+    # Some faults break the SHOULD part of a MUST case.
+    tolerant = fault.seen_as == Outcome.WEAK or result.level is Level.SHOULD
+    return result.outcome is Outcome.FAIL or (result.outcome is Outcome.WEAK and tolerant)
 
 
 def _try_benign(folder: Path, variant: Benign) -> list[str]:

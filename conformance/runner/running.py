@@ -135,9 +135,15 @@ def run(
             if not finding.ok:
                 tell(f"{finding.id} {finding.title}: {finding.reason}")
         ready = all(finding.ok or not finding.fatal for finding in findings)
-        # A receiver whose TLS alone is broken can still be told so.
+        # A receiver whose TLS alone is broken, or that redirects everything, can still be told so.
         unreachable = any(not f.ok and f.id in ("PRE-1", "PRE-2", "PRE-4") for f in findings)
-        cases = [] if unreachable else chosen(options) if ready else [c for c in chosen(options) if c.area == "TLS"]
+        cases = (
+            []
+            if unreachable
+            else chosen(options)
+            if ready
+            else [c for c in chosen(options) if c.area == "TLS" or c.id == "RSP-02"]
+        )
         for info in cases:
             progress(info)
             Driver(
