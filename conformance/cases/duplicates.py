@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lxml import etree
 
 from conformance.cases.messages import ANY_NUMBER, BOTH, EXACTLY_ONE, ONE_AT_BEST, another_message
@@ -10,7 +12,7 @@ from conformance.contract.reading import Endpoint, Payload
 from conformance.contract.text import JsonObject, JsonValue, get, parse, parse_object, removed, replaced, write
 from conformance.oracle import ANY, Consequence, consequence
 from conformance.requests.changes import Change, change_values, edit_text
-from conformance.requests.request import Form
+from conformance.requests.request import Channel, Form
 from conformance.steps import (
     Act,
     Blocked,
@@ -329,4 +331,9 @@ def duplicate_at_second_node(subject: Subject) -> Case:
     if subject.profile.second_url is None:
         yield Blocked("all", "the profile names no second node", "second_url")
         return
-    yield Blocked("all", "a request cannot be sent to the second node yet")
+    for request in subject.goldens_at_endpoints():
+        label = f"{request.endpoint}"
+        yield Control(request.named(label))
+        there = replace(request, channel=Channel(second_node=True))
+        yield Probe(f"{label}: answer", there.named(label), _DELIVERED_AT_BEST)
+        yield Effects(f"{label}: effects", label, ONE_AT_BEST)

@@ -178,7 +178,7 @@ def _recoded(encoding: str, codec: str) -> Callable[[bytes], bytes]:
 def encodings(subject: Subject) -> Case:
     final, broken = FINAL, refused_as_malformed()
     variants: tuple[tuple[Change, Expect], ...] = (
-        (edit_bytes("UTF-8 with byte order mark", lambda data: b"\xef\xbb\xbf" + data), final),
+        (edit_bytes("UTF-8 with byte order mark", lambda data: b"\xef\xbb\xbf" + data), accepted_or_refused()),
         (edit_bytes("UTF-16 with byte order mark", _recoded("UTF-16", "utf-16")), final),
         (edit_bytes("ISO-8859-1 declared and sent", _latin), final),
         (edit_text("ISO-8859-1 declared, UTF-8 sent", _declared("ISO-8859-1")), final),

@@ -22,6 +22,8 @@ class Fault:
     needs: tuple[str, ...] = ()
     seen_as: str = "FAIL"
     """The worst outcome that a case may give it; WEAK where more would be too hard a word."""
+    pace: float | None = None
+    """Requests per second at which it still accepts the controls."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ def fault_table() -> dict[str, Fault]:
             collateral=tuple(row.get("collateral", ())),
             needs=tuple(row.get("needs", ())),
             seen_as=row.get("seen_as", "FAIL"),
+            pace=row.get("pace"),
         )
         for row in _rows(FAULTS_FILE)
     ]

@@ -83,7 +83,8 @@ def receiver(folder: Path, *arguments: str) -> Iterator[tuple[str, Profile]]:
         ca = Path(told["ca"]) if told.get("ca") else None
         profile = profile_of(folder, told["control"], ca, issuer, canary)
         plain = urlsplit(told.get("plain_url") or "").port
-        yield told["url"], profile if plain is None else profile.model_copy(update={"plain_port": plain})
+        known = {"second_url": told.get("second_url")} | ({} if plain is None else {"plain_port": plain})
+        yield told["url"], profile.model_copy(update=known)
     finally:
         with _already_gone():
             os.killpg(process.pid, signal.SIGTERM)

@@ -151,7 +151,7 @@ def _try_fault(folder: Path, fault: Fault, stock: bool) -> Tried:
 def _try_once(folder: Path, fault: Fault, stock: bool, *, full: bool) -> Tried:
     try:
         with receiver(folder, "--fault", fault.id) as (url, profile):
-            options = Options(only=fault.killed_by, full=full, until_failure=True)
+            options = Options(only=fault.killed_by, full=full, until_failure=True, pace=fault.pace)
             outcome = run(profile, url, folder / "run", options)
             beside = None
             if stock:

@@ -104,6 +104,8 @@ class Channel:
     alpn: tuple[str, ...] = ("http/1.1",)
     fresh: bool = False
     """On a connection of its own, closed afterwards."""
+    second_node: bool = False
+    """To the other node that the profile names."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -230,6 +230,9 @@ class Laboratory:
         if channel.alpn == ("h2",):
             return Http2Connection(self.address)
         plain = channel.plain or channel.plain_port is not None
+        if channel.second_node and self._profile.second_url is not None:
+            second = Address.of(self._profile.second_url, self._profile.ca_file)
+            return Connection(replace(second, verify=self.address.verify), alpn=channel.alpn)
         return Connection(self.address, plain=plain, port=channel.plain_port, alpn=channel.alpn)
 
     def _on_shared_connection(self, rendered: Rendered) -> Answer:
