@@ -27,10 +27,6 @@ def dressed(answer: Answer, faults: Faults) -> Answer:
 
 
 def _success(answer: Answer, faults: Faults) -> Answer:
-    if faults.on("MU-38"):
-        return Answer(307, headers=(("Location", "https://localhost/elsewhere"),))
-    if faults.on("MU-118"):
-        return Answer(303, headers=(("Location", "https://localhost/status/1"),))
     if faults.on("MU-116"):
         return replace(answer, status=201)
     if faults.on("MU-117"):

@@ -15,6 +15,7 @@ from conformance.mutants.answers import Answer, CutError, RefusedError, head_byt
 from conformance.mutants.dressing import dressed
 from conformance.mutants.faults import Faults
 from conformance.mutants.http_reading import (
+    HEAD_LIMIT,
     SLOW_SECONDS,
     Body,
     Deadline,
@@ -44,6 +45,8 @@ class Http1:
         self._faults = faults
         self._stopping = stopping
         self._only_worker = threading.Lock()
+        # MU-128: what is left of a body is taken for the beginning of a request line, however long it is.
+        self._line_limit = 1 << 26 if faults.on("MU-128") else HEAD_LIMIT
         self._slow_seconds = _PATIENT_SECONDS if faults.on("MU-78") else SLOW_SECONDS
 
     def serve(self, connection: socket.socket, node: int) -> None:
@@ -80,7 +83,7 @@ class Http1:
     def _one_request(self, wire: Wire, node: int) -> bool:
         """True when another request may follow on the connection."""
         try:
-            head = read_head(wire, self._slow_seconds)
+            head = read_head(wire, self._slow_seconds, self._line_limit)
         except TimeoutError:
             self._send(wire, dressed(problem(408, "The head took too long."), self._faults), None, close=True)
             return False

@@ -125,7 +125,7 @@ class Wire:
         self.connection.sendall(data)
 
 
-def read_head(wire: Wire, slow_seconds: float = SLOW_SECONDS) -> Head:
+def read_head(wire: Wire, slow_seconds: float = SLOW_SECONDS, line_limit: int = HEAD_LIMIT) -> Head:
     """The next head, of which the first byte has arrived.
 
     Raises:
@@ -133,7 +133,7 @@ def read_head(wire: Wire, slow_seconds: float = SLOW_SECONDS) -> Head:
         RefusedError: it is malformed, or too long.
     """
     deadline = Deadline(slow_seconds)
-    request_line = wire.line(HEAD_LIMIT, deadline)
+    request_line = wire.line(line_limit, deadline)
     if not request_line:  # RFC 9112, section 2.2: an empty line before the request line is skipped.
         request_line = wire.line(HEAD_LIMIT, deadline)
     parts = request_line.decode("latin-1").split(" ")

@@ -10,7 +10,6 @@ import re
 import threading
 import time
 import urllib.request
-from collections import deque
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -31,7 +30,7 @@ from conformance.mutants.http_reading import Framing, Head
 from conformance.mutants.states import States
 from conformance.mutants.store import Kept, Store
 
-MAX_BODY = 4 * 1024 * 1024
+MAX_BODY = 16 * 1024 * 1024
 SMALL_BODY = 256 * 1024
 NO_LIMIT = 1 << 40
 
@@ -39,6 +38,7 @@ _MEDIA_TYPES = {"application/json": JSON, "application/xml": XML, "text/xml": XM
 _OVERRIDES = ("x-http-method-override", "x-http-method", "x-method-override")
 _EVENTS_UNTIL_LEAK = 8
 _RATE = 5
+_BURST = 12
 _LATE_SECONDS = 1.5
 
 
@@ -78,7 +78,8 @@ class Reception:
         self._refusals = 0
         self._accepted = 0
         self._broken = False
-        self._recent: deque[float] = deque(maxlen=_RATE)
+        self._tokens: float = _BURST
+        self._refilled = time.monotonic()
 
     def from_head(self, head: Head, how: Framing, node: int = 1) -> Delivery:
         """The delivery that a head announces.
@@ -158,9 +159,10 @@ class Reception:
         if self._faults.on("MU-65"):
             with self._counting:
                 now = time.monotonic()
-                too_fast = len(self._recent) == _RATE and now - self._recent[0] < 1.0
-                if not too_fast:
-                    self._recent.append(now)
+                self._tokens = min(_BURST, self._tokens + (now - self._refilled) * _RATE)
+                self._refilled = now
+                too_fast = self._tokens < 1
+                self._tokens -= 0 if too_fast else 1
             if too_fast:
                 raise RefusedError(problem(429, "Too many requests.", headers=(("Retry-After", "1"),)))
         if self._states.on("overloaded"):
@@ -324,6 +326,9 @@ class Reception:
         return queued()
 
     def _acknowledged(self, event: Event) -> Answer:
+        if event.path == SHIPMENT_PATH and self._faults.on("MU-38", "MU-118"):
+            status = 307 if self._faults.on("MU-38") else 303
+            return Answer(status, headers=(("Location", "https://localhost/elsewhere"),))
         if self._faults.on("MU-73", "MU-74"):
             shown = " ".join(f"{name}={text}" for name, text in members(event.body))
             return Answer(202, f'{{"status":"queued","received":{shown!r}}}'.encode(), "text/plain")

@@ -50,7 +50,7 @@ def read(data: bytes, faults: Faults) -> Element:
     except UnicodeDecodeError as error:
         raise refused(400, "The body is not UTF-8.", reason=MALFORMED) from error
     if faults.on("MU-250") and data.startswith(b"\xef\xbb\xbf"):
-        raise refused(500, "Unhandled exception. Data at the root level is invalid. Line 1, position 1.")
+        raise refused(503, "Data at the root level is invalid. Line 1, position 1.")
     return _Reading(faults).of(data)
 
 

@@ -144,7 +144,7 @@ class TestRefusals:
         assert clean.send(fresh("shipment.xml"), content_type=XML).status == 400
 
     def test_a_body_over_the_limit(self, clean: Receiver) -> None:
-        filler = b'{"eventName": "A", "x": "' + b"x" * (5 * 1024 * 1024) + b'"}'
+        filler = b'{"eventName": "A", "x": "' + b"x" * (17 * 1024 * 1024) + b'"}'
         assert clean.send(filler).status == 413
         chunked = b"%x\r\n%s\r\n0\r\n\r\n" % (len(filler), filler)
         assert clean.send(chunked, headers=(("Transfer-Encoding", "chunked"),)).status == 413
