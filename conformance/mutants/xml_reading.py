@@ -94,11 +94,11 @@ class _Reading:
         if len(self._open) >= MAX_DEPTH:
             if self._faults.on("MU-255"):
                 raise refused(500, "RecursionError: maximum recursion depth exceeded")
-            raise refused(400, f"The body is nested deeper than {MAX_DEPTH}.", reason=MALFORMED)
+            raise refused(400, f"The body is nested deeper than {MAX_DEPTH}.")
         if len(attributes) > MAX_ATTRIBUTES:
             if self._faults.on("MU-256"):
                 raise refused(503, "The body could not be mapped.")
-            raise refused(400, f"An element has more than {MAX_ATTRIBUTES} attributes.", reason=MALFORMED)
+            raise refused(400, f"An element has more than {MAX_ATTRIBUTES} attributes.")
         element = element_of(name, attributes)
         if self._open:
             self._open[-1].children.append(element)

@@ -1,4 +1,4 @@
-"""Every case can fail: a made-up receiver that lies in one answer is found out, and an honest one is not accused."""
+"""Every case can fail: a made-up receiver that lies once is found out, and an honest one is not accused."""
 
 from __future__ import annotations
 
