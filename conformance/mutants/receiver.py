@@ -123,6 +123,7 @@ def arguments(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--fault", help="one id of faults.yaml")
     parser.add_argument("--benign", help="one id of benign.yaml")
     parser.add_argument("--trust-issuer", metavar="URL", help="take access tokens of this issuer")
+    parser.add_argument("--end-with-parent", action="store_true", help="end when the starting process is gone")
     parser.add_argument("--max-body", type=int, default=MAX_BODY, metavar="BYTES", help="bodies beyond get 413")
     return parser
 
@@ -152,9 +153,14 @@ def hold_signals() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, _END_SIGNALS)
 
 
-def wait_for_the_end() -> None:
-    """Returns when the process was asked to end."""
-    signal.sigwait(_END_SIGNALS)
+def wait_for_the_end(*, with_parent: bool) -> None:
+    """Returns when the process was asked to end, or when the process that started it is gone."""
+    if not with_parent:
+        signal.sigwait(_END_SIGNALS)
+        return
+    parent = os.getppid()
+    while os.getppid() == parent and signal.sigtimedwait(_END_SIGNALS, 1.0) is None:
+        pass
 
 
 def main() -> None:
@@ -186,7 +192,7 @@ def main() -> None:
         from conformance.mutants.control import start_control
 
         announce(folder, sockets, start_control(folder))
-    wait_for_the_end()
+    wait_for_the_end(with_parent=options.end_with_parent)
     receiver.stop()
 
 

@@ -103,7 +103,7 @@ def main() -> None:
     supervisor.start()
     control = start_control(folder, {"kill": supervisor.kill, "restart": supervisor.restart})
     announce(folder, sockets, control)
-    wait_for_the_end()
+    wait_for_the_end(with_parent=options.end_with_parent)
     supervisor.stop()
 
 

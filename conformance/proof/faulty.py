@@ -70,7 +70,7 @@ def receiver(folder: Path, *arguments: str) -> Iterator[tuple[str, Profile]]:
     with (folder / "receiver.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "conformance.mutants.supervised", "--folder", str(folder),
-             "--trust-issuer", f"http://localhost:{issuer}", *arguments],
+             "--end-with-parent", "--trust-issuer", f"http://localhost:{issuer}", *arguments],
             stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
     try:

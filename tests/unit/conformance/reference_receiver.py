@@ -165,7 +165,15 @@ def read_answer(connection: socket.socket, method: str = "POST") -> Answer:
 
 @contextlib.contextmanager
 def running(folder: Path, *options: str, module: str = "receiver") -> Iterator[Receiver]:
-    command = [sys.executable, "-m", f"conformance.mutants.{module}", "--folder", str(folder), *options]
+    command = [
+        sys.executable,
+        "-m",
+        f"conformance.mutants.{module}",
+        "--folder",
+        str(folder),
+        "--end-with-parent",
+        *options,
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)
     assert process.stdout is not None
     try:
