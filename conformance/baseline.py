@@ -14,6 +14,7 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from conformance import yaml_text
 from conformance.results import Result
 from conformance.verdict import Outcome
 
@@ -58,7 +59,7 @@ def load(path: Path) -> tuple[Entry, ...]:
         BaselineError: it cannot be read, or an entry has no reason or no day.
     """
     try:
-        rows = yaml.safe_load(path.read_text(encoding="utf-8")) or []
+        rows = yaml_text.read(path.read_text(encoding="utf-8")) or []
         return tuple(Entry.model_validate(row) for row in rows)
     except (OSError, yaml.YAMLError, TypeError) as error:
         raise BaselineError(f"{path}: {error}") from error

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-import yaml
-
+from conformance import yaml_text
 from conformance.contract.reading import Endpoint
 from conformance.results import Result
 from conformance.verdict import Outcome
@@ -25,9 +25,10 @@ class CodeRow:
     """Up to five cases that elicited it."""
 
 
+@cache
 def declared_codes(contract: Path) -> tuple[int, ...]:
     """The codes that a served OpenAPI document declares for its only operation."""
-    document = yaml.safe_load(contract.read_text(encoding="utf-8"))
+    document = yaml_text.read(contract.read_text(encoding="utf-8"))
     codes = {
         int(code) for item in document["paths"].values() for code in item["post"]["responses"] if code.isdigit()
     }

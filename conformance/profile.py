@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from conformance import yaml_text
 from conformance.contract.reading import Endpoint, Payload
 from conformance.requests.request import Form
 
@@ -178,7 +179,7 @@ def load(path: Path) -> Profile:
         ProfileError: it cannot be read, or says something that it cannot say.
     """
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = yaml_text.read(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ProfileError(f"{path}: {error.strerror}") from error
     except yaml.YAMLError as error:

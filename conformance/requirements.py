@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-import yaml
-
+from conformance import yaml_text
 from conformance.catalogue import CaseInfo
 from conformance.verdict import Level
 
@@ -28,7 +27,7 @@ class Requirement:
 @cache
 def requirements() -> Mapping[str, Requirement]:
     """All of them by key, in the order of the file."""
-    rows = yaml.safe_load(files(__package__).joinpath("requirements.yaml").read_text("utf-8"))["requirements"]
+    rows = yaml_text.read(files(__package__).joinpath("requirements.yaml").read_text("utf-8"))["requirements"]
     found: dict[str, Requirement] = {}
     for row in rows:
         one = Requirement(

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 
-import yaml
-
+from conformance import yaml_text
 from conformance.cases.credentials import SCHEMES, at, controls, no_credentials
 from conformance.catalogue import case
 from conformance.checks import no_header, no_live_markup
@@ -172,7 +171,7 @@ def claimed_address(subject: Subject) -> Case:
 
 @cache
 def _tradecloud_addresses() -> tuple[str, ...]:
-    known = yaml.safe_load(files("specs").joinpath("tradecloud-addresses.yaml").read_text(encoding="utf-8"))
+    known = yaml_text.read(files("specs").joinpath("tradecloud-addresses.yaml").read_text(encoding="utf-8"))
     return tuple(address for group in known["environments"].values() for address in group)
 
 

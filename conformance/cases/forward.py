@@ -9,12 +9,12 @@ from conformance.cases.variants import (
     LOST_ON_ADDITION,
     READ_WHAT_YOU_USE,
     TOLERANT,
-    full_request,
     in_each_body,
     kind_of_object,
     kind_of_place,
     objects_in,
     places_in,
+    request_with_each_member,
     some_in_the_quick_set,
 )
 from conformance.catalogue import case
@@ -71,7 +71,7 @@ def unknown_at_the_root(subject: Subject) -> Case:
 def unknown_in_every_object(subject: Subject) -> Case:
     seen: set[Hashable] = set()
     for payload in subject.payloads:
-        control = full_request(subject, payload, Form.JSON)
+        control = request_with_each_member(subject, payload, Form.JSON)
         for place in some_in_the_quick_set(subject, objects_in(control), kind_of_object, seen):
             change = add_member(place.pointer, "futureField", "new")
             yield Twin(f"{payload} {place.pointer or '/'}", control, change, _DELIVERED)
@@ -145,7 +145,7 @@ def unknown_of_every_type(subject: Subject) -> Case:
 def unknown_values(subject: Subject) -> Case:
     seen: dict[Form, set[Hashable]] = {form: set() for form in Form}
     for payload, form in in_each_body(subject):
-        control = full_request(subject, payload, form)
+        control = request_with_each_member(subject, payload, form)
         enumerated = [
             one for one in places_in(control) if one.member.known_values and one.member.name != "eventName"
         ]
@@ -226,7 +226,7 @@ def absent_members(subject: Subject) -> Case:
     seen: set[Hashable] = set()
     for payload, form in in_each_body(subject):
         found_by = _found_by(payload)
-        control = full_request(subject, payload, form)
+        control = request_with_each_member(subject, payload, form)
         for place in some_in_the_quick_set(subject, _optional(payload, control), kind_of_place, seen):
             expect = _FOUND_BY if place.pointer in found_by else _DELIVERED
             yield Twin(f"{payload} {form} {place.pointer}", control, remove(place.pointer), expect)
@@ -257,6 +257,6 @@ def _minimal(payload: Payload) -> Callable[[JsonValue], JsonValue]:
 def null_members(subject: Subject) -> Case:
     seen: set[Hashable] = set()
     for payload in subject.payloads:
-        control = full_request(subject, payload, Form.JSON)
+        control = request_with_each_member(subject, payload, Form.JSON)
         for place in some_in_the_quick_set(subject, _optional(payload, control), kind_of_place, seen):
             yield Twin(f"{payload} {place.pointer}", control, set_value(place.pointer, None), _NOTED)

@@ -14,6 +14,7 @@ from conformance.cases.variants import (
     in_each_body,
     kind_of_object,
     objects_in,
+    request_with_each_member,
     some_in_the_quick_set,
 )
 from conformance.catalogue import case
@@ -129,7 +130,7 @@ def unknown_in_txml(subject: Subject) -> Case:
         for change in _foreign_markup(payload):
             yield Twin(f"{payload} {change.name}", subject.golden(payload, form), change, _DELIVERED)
     for payload, form in bodies:
-        control = full_request(subject, payload, form)
+        control = request_with_each_member(subject, payload, form)
         for place in some_in_the_quick_set(subject, objects_in(control), kind_of_object, seen):
             change = add_member(place.pointer, "futureField", "new")
             yield Twin(f"{payload} {place.pointer or '/'}", control, change, _DELIVERED)

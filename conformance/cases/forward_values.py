@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 
-from conformance.cases.variants import full_request, kind_of_place, places_in, some_in_the_quick_set
+from conformance.cases.variants import kind_of_place, places_in, request_with_each_member, some_in_the_quick_set
 from conformance.catalogue import case
 from conformance.contract.reading import Place
 from conformance.contract.text import JsonValue, Literal, get
@@ -59,7 +59,7 @@ def spellings_of_numbers(subject: Subject) -> Case:
     seen: dict[Form, set[Hashable]] = {form: set() for form in Form}
     for payload in subject.payloads:
         for form in subject.forms(payload.endpoint):
-            control = full_request(subject, payload, form)
+            control = request_with_each_member(subject, payload, form)
             decimals = [place for place in places_in(control) if place.member.schema.type == "decimal"]
             for place in some_in_the_quick_set(subject, decimals, kind_of_place, seen[form]):
                 for name, number in _NUMBERS.items():
@@ -174,7 +174,7 @@ def spellings_of_times(subject: Subject) -> Case:
     seen: dict[Form, set[Hashable]] = {form: set() for form in Form}
     for payload in subject.payloads:
         for form in subject.forms(payload.endpoint):
-            control = full_request(subject, payload, form)
+            control = request_with_each_member(subject, payload, form)
             for place in some_in_the_quick_set(subject, places_in(control), kind_of_place, seen[form]):
                 for name, value in _spellings(place, get(control.values, place.pointer)):
                     yield Twin(
@@ -185,7 +185,7 @@ def spellings_of_times(subject: Subject) -> Case:
                     )
     # One sample of the manual has a document's time without a zone.
     for payload in subject.payloads:
-        control = full_request(subject, payload, Form.JSON)
+        control = request_with_each_member(subject, payload, Form.JSON)
         for place in places_in(control):
             if place.schema_name == "DocumentMeta" and place.member.name == "lastUpdatedAt":
                 change = set_value(place.pointer, "2026-03-04T05:06:07")

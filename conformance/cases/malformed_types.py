@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from conformance.cases.malformed import FINAL
+from conformance.cases.variants import FORMER_DESTINATION, one_of_each, request_with_each_member
 from conformance.catalogue import case
 from conformance.contract.reading import Payload, Place, objects, places
-from conformance.contract.samples import full_body, minimal_body
-from conformance.contract.text import JsonObject, JsonValue, Literal, removed
+from conformance.contract.samples import minimal_body
+from conformance.contract.text import JsonObject, JsonValue, Literal
 from conformance.requests.changes import remove, set_value
 from conformance.requests.request import Form
 from conformance.steps import Case, NotApplicable, Twin
 from conformance.subject import Subject
 from conformance.verdict import Expect, Level, refused_as_malformed
 
-_FORMER_DESTINATION = "/shipment/locations/destination"
 #: Members that the manual calls mandatory, and that its specification does not require: by the schema's name.
 _PROMISED = {
     "SupplierShipment": ("companyId",),
@@ -28,28 +28,11 @@ _PROMISED = {
 }
 
 
-def one_of_each(payload: Payload, form: Form) -> JsonObject:
-    """A body with every documented member of the payload filled, and one item in every array."""
-    body = _first_items(full_body(payload))
-    if payload is Payload.SHIPMENT and form is Form.TXML:
-        # The element of this former member is also that of the items of `destinations`.
-        body = removed(body, _FORMER_DESTINATION)
-    return _object(body)
-
-
 def body_around(payload: Payload, place: Place, form: Form) -> JsonObject:
     """A small body: what the minimal one has, and the object of a place with all its members but no deeper ones."""
     keys = place.object_pointer.split("/")[1:]
     around = _pruned(one_of_each(payload, form), keys)
     return _object(_merged(minimal_body(payload), around))
-
-
-def _first_items(value: JsonValue) -> JsonValue:
-    if isinstance(value, dict):
-        return {name: _first_items(member) for name, member in value.items()}
-    if isinstance(value, list):
-        return [_first_items(item) for item in value[:1]]
-    return value
 
 
 def _pruned(value: JsonValue, keys: list[str]) -> JsonValue:
@@ -99,7 +82,7 @@ def without_members(subject: Subject) -> Case:
         return
     for payload in subject.payloads:
         for form in subject.forms(payload.endpoint):
-            control = subject.request(payload, one_of_each(payload, form), form, name="one of each")
+            control = request_with_each_member(subject, payload, form)
             for place in places(payload):
                 if place.member.required:
                     variant = f"{place.pointer}, {payload} {form}"
@@ -111,7 +94,7 @@ def without_members(subject: Subject) -> Case:
 
 def _promised(payload: Payload, form: Form) -> Iterator[str]:
     for place in objects(payload):
-        if form is Form.TXML and place.pointer == _FORMER_DESTINATION:
+        if form is Form.TXML and place.pointer == FORMER_DESTINATION:
             continue
         for member in _PROMISED.get(place.schema_name, ()):
             yield f"{place.pointer}/{member}"
@@ -142,7 +125,7 @@ def wrong_types(subject: Subject) -> Case:
             for place in places(payload):
                 # Payloads share most of their objects: each member of each kind of object once.
                 key = (form, place.schema_name, place.member.name)
-                if key in seen or (form is Form.TXML and place.pointer.startswith(_FORMER_DESTINATION)):
+                if key in seen or (form is Form.TXML and place.pointer.startswith(FORMER_DESTINATION)):
                     continue
                 seen.add(key)
                 wrong = _wrong_in_json(place) if form is Form.JSON else _wrong_in_txml(place)

@@ -11,9 +11,7 @@ from importlib.resources import files
 from itertools import count
 from uuid import NAMESPACE_URL, uuid5
 
-import yaml
-
-from conformance import vectors
+from conformance import vectors, yaml_text
 from conformance.contract import text
 from conformance.contract.reading import (
     Member,
@@ -147,7 +145,7 @@ def _typed(content: str, type_: str) -> JsonValue:
 
 @cache
 def _plausible() -> Mapping[str, tuple[str, ...]]:
-    table = yaml.safe_load(files(__package__).joinpath("plausible.yaml").read_text("utf-8"))
+    table = yaml_text.read(files(__package__).joinpath("plausible.yaml").read_text("utf-8"))
     return {name: tuple(values) for name, values in table.items()}
 
 

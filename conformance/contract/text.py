@@ -5,7 +5,7 @@ A pointer is a JSON pointer (RFC 6901): `""` is the whole value, `/lines/0/id` a
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from json.encoder import encode_basestring
@@ -29,6 +29,7 @@ class PointerError(LookupError):
 
 # Python refuses to turn longer texts into an int.
 _LONGEST_INT = 4000
+_LONGEST_PLAIN = 20_000
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
@@ -53,12 +54,14 @@ def parse_object(data: bytes | str) -> JsonObject:
 
 
 def write(value: JsonValue, *, indent: int | None = None) -> str:
-    """The value as JSON text; decimals with all their digits and no exponent, letters of any script as they are.
+    """The value as JSON text; decimals with all their digits, letters of any script as they are.
 
     Without `indent` the text has no white space at all. A lone surrogate is escaped, so the text can always be
     encoded.
     """
-    return "".join(_written(value, indent, 0))
+    into: list[str] = []
+    _write(value, indent, "" if indent is None else "\n", into)
+    return "".join(into)
 
 
 def get(value: JsonValue, pointer: str) -> JsonValue:
@@ -134,28 +137,26 @@ def _refuse(text: str) -> NoReturn:
     raise ValueError(f"{text} is no JSON number")
 
 
-def _written(value: JsonValue, indent: int | None, depth: int) -> Iterator[str]:
+def _write(value: JsonValue, indent: int | None, line: str, into: list[str]) -> None:
+    """Append the pieces of the text; `line` is the break before a closing bracket, empty without `indent`."""
     if isinstance(value, dict):
-        colon = ":" if indent is None else ": "
-        members = [(_string(name) + colon, member) for name, member in value.items()]
-        yield from _bracketed("{", members, "}", indent, depth)
+        labelled: Iterable[tuple[str, JsonValue]] = value.items()
+        opening, closing = "{", "}"
     elif isinstance(value, list):
-        yield from _bracketed("[", [("", item) for item in value], "]", indent, depth)
+        labelled = (("", item) for item in value)
+        opening, closing = "[", "]"
     else:
-        yield _scalar(value)
-
-
-def _bracketed(
-    start: str, entries: list[tuple[str, JsonValue]], end: str, indent: int | None, depth: int
-) -> Iterator[str]:
-    def line(level: int) -> str:
-        return "" if indent is None else "\n" + " " * indent * level
-
-    yield start
-    for index, (label, value) in enumerate(entries):
-        yield ("," if index else "") + line(depth + 1) + label
-        yield from _written(value, indent, depth + 1)
-    yield (line(depth) if entries else "") + end
+        into.append(_scalar(value))
+        return
+    into.append(opening)
+    inner = line + " " * (indent or 0)
+    colon = ":" if indent is None else ": "
+    between = inner
+    for name, member in labelled:
+        into.append(between + _string(name) + colon if opening == "{" else between)
+        _write(member, indent, inner, into)
+        between = "," + inner
+    into.append(line + closing if value else closing)
 
 
 def _scalar(value: JsonValue) -> str:
@@ -173,16 +174,20 @@ def _scalar(value: JsonValue) -> str:
 
 
 def number_text(value: int | Decimal) -> str:
-    """A number in plain notation with all its digits."""
+    """A number with all its digits: in plain notation, unless that would take many thousand zeros."""
     if isinstance(value, Decimal):
         if not value.is_finite():
             raise ValueError(f"{value} is no JSON number; use Literal to write it all the same")
-        return format(value, "f")
+        # 1E+999999999 in plain notation fills a gigabyte.
+        return format(value, "f") if abs(value.adjusted()) <= _LONGEST_PLAIN else str(value)
     return str(value)
 
 
 def _string(text: str) -> str:
-    return _LONE_SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", encode_basestring(text))
+    quoted = encode_basestring(text)
+    if quoted.isascii():
+        return quoted
+    return _LONE_SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", quoted)
 
 
 def _keys(pointer: str) -> list[str]:

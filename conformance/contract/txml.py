@@ -4,7 +4,6 @@ The schema gives the name of an array's items; what it does not know is written 
 """
 
 import re
-from collections.abc import Iterator
 from decimal import Decimal
 
 from conformance.contract.reading import Endpoint, Place, Schema, body_schema
@@ -30,7 +29,10 @@ def to_txml(endpoint: Endpoint, values: JsonObject) -> str:
     """
     body = body_schema(endpoint)
     root = body.element or body.name
-    return f"{_DECLARATION}<{root}>{''.join(_members(values, body))}</{root}>\n"
+    into = [f"{_DECLARATION}<{root}>"]
+    _write_members(values, body, into)
+    into.append(f"</{root}>\n")
+    return "".join(into)
 
 
 def element_name(place: Place) -> str:
@@ -44,27 +46,27 @@ def _item_name(name: str, schema: Schema | None) -> str:
     return schema.element
 
 
-def _members(values: JsonObject, schema: Schema | None) -> Iterator[str]:
+def _write_members(values: JsonObject, schema: Schema | None, into: list[str]) -> None:
     for name, value in values.items():
         member = schema.members.get(name) if schema else None
         known = member.schema if member else None
         element = _item_name(name, known)
         item = known.items if known and known.items is not None else known
         for single in value if isinstance(value, list) else [value]:
-            yield from _element(element, single, item)
+            _write_element(element, single, item, into)
 
 
-def _element(name: str, value: JsonValue, schema: Schema | None) -> Iterator[str]:
+def _write_element(name: str, value: JsonValue, schema: Schema | None, into: list[str]) -> None:
     if value is None:
         return
     if not _ELEMENT_NAME.fullmatch(name):
         raise TxmlError(f"{name!r} cannot be the name of an element")
-    yield f"<{name}>"
     if isinstance(value, dict):
-        yield from _members(value, schema)
+        into.append(f"<{name}>")
+        _write_members(value, schema, into)
+        into.append(f"</{name}>")
     else:
-        yield _text(value)
-    yield f"</{name}>"
+        into.append(f"<{name}>{_text(value)}</{name}>")
 
 
 def _text(value: JsonValue) -> str:

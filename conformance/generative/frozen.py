@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from conformance import yaml_text
 from conformance.generative.identity import tokenised, with_identity
 from conformance.generative.judging import wrongs_of_status
 from conformance.generative.values import AUTHORIZATION, Expectation, Finding
@@ -142,6 +143,6 @@ def _of_length(head: bytes, length: int) -> bytes:
 
 
 def _read(file: Path) -> Frozen:
-    described = yaml.safe_load(file.read_text(encoding="utf-8"))
+    described = yaml_text.read(file.read_text(encoding="utf-8"))
     described["expectation"] = Expectation(described["expectation"])
     return Frozen(**described, request=file.with_suffix(".http").read_bytes())

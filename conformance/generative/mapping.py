@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-import yaml
+from conformance import yaml_text
 
 #: What no row fits; the table needs another row.
 UNMAPPED = "GEN-000"
@@ -39,7 +39,7 @@ class Row:
 def table() -> tuple[Row, ...]:
     """The rows in the order in which they are tried."""
     text = files("conformance.generative").joinpath("mapping.yaml").read_text("utf-8")
-    return tuple(Row(**row) for row in yaml.safe_load(text))
+    return tuple(Row(**row) for row in yaml_text.read(text))
 
 
 def case_of(check: str, what: str, operation: str, media_type: str, status: int | None) -> str:

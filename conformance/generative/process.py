@@ -17,8 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from conformance import yaml_text
 from conformance.generative.lean import lean
 from conformance.generative.values import GenerativeError
 
@@ -42,7 +41,7 @@ class Ended:
 
 def load(contract: Path) -> dict[str, Any]:
     """The contract as data."""
-    document = yaml.load(contract.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    document = yaml_text.read(contract.read_text(encoding="utf-8"))
     if not isinstance(document, dict) or len(document.get("paths", {})) != 1:
         raise GenerativeError(f"{contract.name} is no contract of one webhook: one path was expected")
     return document

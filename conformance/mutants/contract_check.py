@@ -12,6 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from conformance import yaml_text
 from conformance.mutants.credentials import ORDER_PATH, SHIPMENT_PATH
 from conformance.mutants.event import ORDER_PAYLOADS
 
@@ -59,11 +60,8 @@ def known_event_names(path: str) -> frozenset[str]:
 
 @cache
 def _definitions(path: str) -> dict[str, Any]:
-    import yaml
-
     text = files("specs").joinpath("upstream", _SPECS[path]).read_text("utf-8")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the pure Python one takes half a second
-    definitions: dict[str, Any] = yaml.load(text, loader)["definitions"]  # noqa: S506 - both loaders are safe ones
+    definitions: dict[str, Any] = yaml_text.read(text)["definitions"]
     return definitions
 
 

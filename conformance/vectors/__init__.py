@@ -9,8 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-import yaml
-
+from conformance import yaml_text
 from conformance.contract.reading import Payload
 from conformance.contract.text import JsonObject, parse_object
 
@@ -68,5 +67,5 @@ def _entry(name: str) -> Mapping[str, Any]:
 
 @cache
 def _manifest() -> Mapping[str, Mapping[str, Any]]:
-    entries = yaml.safe_load(files(__package__).joinpath("manifest.yaml").read_text("utf-8"))["vectors"]
+    entries = yaml_text.read(files(__package__).joinpath("manifest.yaml").read_text("utf-8"))["vectors"]
     return {entry["name"]: entry for entry in entries}
