@@ -166,15 +166,19 @@ def prove(
     only: Annotated[list[str] | None, typer.Argument(help="Ids of cases or of faults (MU-04).")] = None,
     stock: Annotated[bool, typer.Option(help="Also try stock schemathesis on every faulty receiver.")] = False,
     benign: Annotated[bool, typer.Option(help="Also the correct but different receivers.")] = True,
-    jobs: Annotated[int, typer.Option(help="Faulty receivers at a time.")] = 2,
+    full: Annotated[
+        bool,
+        typer.Option(help="Every case on every faulty receiver, for half an hour: do others fail too?"),
+    ] = False,
+    jobs: Annotated[int, typer.Option(help="Receivers at a time.")] = 3,
     table: Annotated[Path | None, typer.Option(help="Write the kill table as Markdown.")] = None,
 ) -> None:
     """Show that the suite can fail: flip test, faulty receivers, benign variants."""
+    from conformance.proof.proving import Extent
     from conformance.proof.proving import prove as carry_out
 
-    raise typer.Exit(
-        carry_out(tuple(only or ()), stock=stock, benign=benign, jobs=jobs, table=table, tell=typer.echo)
-    )
+    extent = Extent(tuple(only or ()), full=full, stock=stock, benign=benign, jobs=jobs)
+    raise typer.Exit(carry_out(extent, table, typer.echo))
 
 
 @app.command()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from conformance.generative.process import AUTHORIZATION_VARIABLE, MEDIA_TYPES, configuration, load, prepared, start
+from conformance.generative.process import AUTHORIZATION_VARIABLE, configuration, load, prepared, start
 from conformance.generative.values import GenerativeError
 
 
@@ -20,7 +20,7 @@ class StockOutcome:
     """What a plain `st run` said of a receiver."""
 
     killed: bool
-    """It ended with status 1 and named failures."""
+    """It named a failure; at the first one it stops."""
     failures: tuple[str, ...]
     cases: int
     seconds: float
@@ -30,39 +30,39 @@ class StockOutcome:
 
 def run_stock(
     contracts: Mapping[str, Path],
+    paths: Mapping[str, str],
     base_url: str,
     ca_file: Path | None,
     authorization: str,
     max_examples: int,
-    seed: int,
     time_limit: float,
 ) -> StockOutcome:
-    """Runs `st run` on each contract. The limit is for all of them together.
+    """Runs `st run` on each contract, with the receiver's own paths. The limit is for all of them together.
 
     Only the credentials and the certificate authority are configured. The contracts are made lean first (`lean`):
-    as they are, Schemathesis spends half an hour on one of them before it sends a coverage case. It also names
-    failures of a receiver without any fault; compare `failures` with those. Raises GenerativeError when it did not
-    start.
+    as they are, Schemathesis spends half an hour on one of them before it sends a coverage case. Only JSON: XML has
+    no types, so it calls a receiver without any fault broken that takes `<id></id>` for a text. Raises
+    GenerativeError when it did not start.
     """
     started = time.monotonic()
     failures: list[str] = []
     cases = 0
     complete = True
-    for n, contract in enumerate(contracts.values()):
+    for n, (endpoint, contract) in enumerate(contracts.items()):
+        if failures:
+            break
         left = max(1.0, (time_limit - (time.monotonic() - started)) / (len(contracts) - n))
         document = load(contract)
-        (path, item) = next(iter(document["paths"].items()))
-        types = item["post"]["requestBody"]["content"]
-        formats = [name for name, covered in MEDIA_TYPES.items() if covered[0] in types]
-        lean_contract = prepared(document, path, formats, thorough=False, security=True)
+        lean_contract = prepared(document, paths[endpoint], ("json",), thorough=False, security=True)
         with tempfile.TemporaryDirectory(prefix="stock-") as name:
             folder = Path(name)
             values: dict[str, Any] = {"headers": {"Authorization": "${" + AUTHORIZATION_VARIABLE + "}"}}
             values |= {"tls-verify": str(ca_file.resolve())} if ca_file else {}
             (folder / "schemathesis.toml").write_text(configuration(values), encoding="utf-8")
-            (folder / "contract.json").write_text(json.dumps(lean_contract), encoding="utf-8")
+            (folder / "contract.json").write_text(json.dumps(_without_formats(lean_contract)), encoding="utf-8")
             arguments = ["--config-file", "schemathesis.toml", "run", "contract.json", "--url", base_url]
-            arguments += ["-n", str(max_examples), "--seed", str(seed), "--report-json-path", "report.json"]
+            arguments += ["-n", str(max_examples), "--report-json-path", "report.json"]
+            arguments += ["--generation-deterministic", "--max-failures", "1"]
             ended = start(arguments, folder, {AUTHORIZATION_VARIABLE: authorization}, left)
             complete &= ended.on_time
             report = folder / "report.json"
@@ -75,3 +75,14 @@ def run_stock(
             else:
                 failures += re.findall(r"^- (ST\d+ .+)$", ended.output, re.MULTILINE)
     return StockOutcome(bool(failures), tuple(sorted(set(failures))), cases, time.monotonic() - started, complete)
+
+
+def _without_formats(schema: Any) -> Any:
+    """A format is an annotation; Schemathesis calls it broken that a receiver takes another one."""
+    if isinstance(schema, dict):
+        return {
+            key: _without_formats(value)
+            for key, value in schema.items()
+            if not (key == "format" and isinstance(value, str))
+        }
+    return [_without_formats(one) for one in schema] if isinstance(schema, list) else schema

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 
@@ -13,6 +14,12 @@ MALFORMED = "malformed"
 INVALID = "invalid"
 MEDIA = "media"
 SIZE = "size"
+
+
+#: What belongs to a status by its definition (RFC 9110, sections 12.5.1 and 12.5.3).
+_EXPECTED_WITH: dict[int, tuple[tuple[str, str], ...]] = {
+    415: (("Accept", "application/json, application/xml"), ("Accept-Encoding", "identity")),
+}
 
 
 @dataclass(frozen=True)
@@ -47,9 +54,10 @@ class RefusedError(Exception):
         self.answer = answer
 
 
-def queued() -> Answer:
+def queued(*, duplicate: bool = False) -> Answer:
     """The event is on disk."""
-    return Answer(202, b'{"status":"queued"}', "application/json")
+    body = json.dumps({"status": "queued", "eventId": str(uuid.uuid4()), "duplicate": duplicate}).encode()
+    return Answer(202, body, "application/json")
 
 
 def problem(
@@ -57,7 +65,9 @@ def problem(
 ) -> Answer:
     """An error with problem details whose `status` is the status of the answer."""
     members = {"type": "about:blank", "title": phrase(status), "status": status, "detail": detail}
-    return Answer(status, json.dumps(members).encode(), PROBLEM, headers, close, reason)
+    return Answer(
+        status, json.dumps(members).encode(), PROBLEM, (*headers, *_EXPECTED_WITH.get(status, ())), close, reason
+    )
 
 
 def refused(status: int, detail: str, *, reason: str = "", close: bool = False) -> RefusedError:

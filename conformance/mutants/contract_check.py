@@ -123,8 +123,7 @@ def _check(shape: Shape, value: Any, pointer: str) -> None:
                 _check(known, held, f"{pointer}/{name}")
     elif shape.item is not None:
         for index, one in enumerate(value):
-            if one is not None:
-                _check(shape.item, one, f"{pointer}/{index}")
+            _check(shape.item, one, f"{pointer}/{index}")
 
 
 def _fits(kind: str, value: Any) -> bool:

@@ -24,6 +24,8 @@ class Fault:
     """The worst outcome that a case may give it; WEAK where more would be too hard a word."""
     pace: float | None = None
     """Requests per second at which it still accepts the controls."""
+    slow: bool = False
+    """Trying it is mostly waiting."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Benign:
     id: str
     variant: str
     weak: tuple[str, ...] = ()
+    slow: bool = False
+    """Trying it is mostly waiting."""
 
 
 class UnknownFaultError(Exception):
@@ -67,6 +71,7 @@ def fault_table() -> dict[str, Fault]:
             needs=tuple(row.get("needs", ())),
             seen_as=row.get("seen_as", "FAIL"),
             pace=row.get("pace"),
+            slow=row.get("slow", False),
         )
         for row in _rows(FAULTS_FILE)
     ]
@@ -76,7 +81,10 @@ def fault_table() -> dict[str, Fault]:
 @cache
 def benign_table() -> dict[str, Benign]:
     """All benign variants by id."""
-    rows = [Benign(row["id"], row["variant"], tuple(row.get("weak", ()))) for row in _rows(BENIGN_FILE)]
+    rows = [
+        Benign(row["id"], row["variant"], tuple(row.get("weak", ())), row.get("slow", False))
+        for row in _rows(BENIGN_FILE)
+    ]
     return {row.id: row for row in rows}
 
 

@@ -323,7 +323,7 @@ class Reception:
             return problem(409, "This message was received before.")
         if self._faults.on("MU-199"):
             return problem(500, "UNIQUE constraint failed: event.message_id")
-        return queued()
+        return queued(duplicate=True)
 
     def _acknowledged(self, event: Event) -> Answer:
         if event.path == SHIPMENT_PATH and self._faults.on("MU-38", "MU-118"):

@@ -86,14 +86,10 @@ def receiver(folder: Path, *arguments: str) -> Iterator[tuple[str, Profile]]:
         known = {"second_url": told.get("second_url")} | ({} if plain is None else {"plain_port": plain})
         yield told["url"], profile.model_copy(update=known)
     finally:
+        # Whatever it was about to finish is of no interest any more.
         with _already_gone():
-            os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            with _already_gone():
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait(5)
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(5)
 
 
 @contextmanager

@@ -4,96 +4,139 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
+from typing import ParamSpec, TypeAlias, TypeVar
 
 from conformance.catalogue import CaseInfo, catalogue
-from conformance.generative import StockOutcome, run_stock
+from conformance.generative import StockOutcome
 from conformance.mutants.faults import Benign, Fault, benign_table, fault_table
-from conformance.proof.faulty import NotStartedError, profile_of, receiver
+from conformance.proof.faulty import profile_of
 from conformance.proof.flip import flip
-from conformance.results import Result
+from conformance.proof.table import kill_table
+from conformance.proof.trying import Kill, Tried, try_benign, try_clean, try_every_case, try_fault, try_stock
 from conformance.runner.issuer import TokenIssuer
-from conformance.runner.running import Options, run
 from conformance.subject import Subject
-from conformance.verdict import Level, Outcome
+from conformance.verdict import Level
 
-#: Variants of one case that a benign receiver is tried with.
-BENIGN_SAMPLE = 3
-
-
-class Kill(StrEnum):
-    """What became of a faulty receiver; only KILLED proves anything."""
-
-    KILLED = "KILLED"
-    MISNAMED = "MISNAMED"
-    SURVIVED = "SURVIVED"
-    VACUOUS = "VACUOUS"
+#: Receivers that are slow keep no processor busy, so many of them are tried at a time.
+_SLOW_AT_A_TIME = 20
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_Running: TypeAlias = "tuple[Future[Tried], Future[StockOutcome | None] | None]"
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
-    """One faulty receiver."""
+class Extent:
+    """How much is tried."""
 
-    fault: str
-    sentence: str
-    kill: Kill
-    by: str
-    detail: str
-    stock: StockOutcome | None = None
+    only: tuple[str, ...] = ()
+    """Ids of cases or of faults."""
+    full: bool = False
+    """Every case on every faulty receiver, to see whether one fails that the fault does not name."""
+    stock: bool = False
+    """Stock Schemathesis on every faulty receiver."""
+    benign: bool = True
+    jobs: int = 2
 
 
-def prove(
-    only: tuple[str, ...],
-    *,
-    stock: bool,
-    benign: bool,
-    jobs: int,
-    table: Path | None,
-    tell: Callable[[str], None],
-) -> int:
+def prove(extent: Extent, table: Path | None, tell: Callable[[str], None]) -> int:
     """Carry it out and say what was found; 0 if everything was proven, else 1."""
     started = time.monotonic()
+    only = set(extent.only)
     cases = [info for info in catalogue().values() if not only or info.id in only]
     faults = [
-        fault
-        for fault in fault_table().values()
-        if not only or fault.id in only or set(fault.killed_by) & set(only)
+        fault for fault in fault_table().values() if not only or fault.id in only or set(fault.killed_by) & only
     ]
-    variants = list(benign_table().values()) if benign and not only else []
+    variants = list(benign_table().values()) if extent.benign and not only else []
     with tempfile.TemporaryDirectory(prefix="conformance-proof-") as name:
         folder = Path(name)
         dead = _flip_all(cases, folder, tell)
-        with ProcessPoolExecutor(jobs) as pool:
-            clean = pool.submit(
-                _try_clean, folder / "clean", sorted({one for fault in faults for one in fault.killed_by})
-            )
-            running = [pool.submit(_try_fault, folder / fault.id, fault, stock) for fault in faults]
-            harmless = [pool.submit(_try_benign, folder / one.id, one) for one in variants]
-            tried = []
-            for future in running:
-                one = future.result()
-                tried.append(one)
-                if one.kill is not Kill.KILLED:
-                    tell(f"{one.kill}: {one.fault} {one.sentence}: {one.detail}")
-            unclean = clean.result()
-            accused = [complaint for future in harmless for complaint in future.result()]
-    for complaint in (*unclean, *accused):
+        with _Bench(extent.jobs) as bench:
+            # What lasts longest begins first.
+            harmless = [future for one in variants for future in _benign(bench, folder / one.id, one)]
+            clean = list(_clean(bench, folder / "clean", faults))
+            stock_of_clean = bench.begin(False, try_stock, folder / "stock", None) if extent.stock else None
+            running = [_fault(bench, folder / fault.id, fault, extent) for fault in faults]
+            tried = list(_told(running, tell))
+            complaints = [one for future in (*clean, *harmless) for one in future.result()]
+            clean_by_stock = None if stock_of_clean is None else stock_of_clean.result()
+    for complaint in complaints:
         tell(complaint)
-    unproven = without_fault(cases, faults) if not only else []
+    unproven = [] if only else without_fault(cases, faults)
     for case in unproven:
         tell(f"no faulty receiver for {case}")
     if table is not None:
-        table.write_text(kill_table(tried), encoding="utf-8")
+        table.write_text(kill_table(tried, clean_by_stock), encoding="utf-8")
     killed = sum(one.kill is Kill.KILLED for one in tried)
+    stray = sum(bool(one.stray) for one in tried)
     tell(
-        f"{killed} of {len(tried)} faulty receivers killed by the named case; {len(variants)} benign ones, "
-        f"{len(accused)} complaints; clean reference: {len(unclean)} complaints; {time.monotonic() - started:.0f} s"
+        f"{killed} of {len(tried)} faulty receivers killed by the named case"
+        + (f", {stray} with failures that they do not name" if extent.full else "")
+        + f"; {len(variants)} benign ones and the one without a fault: {len(complaints)} complaints; "
+        f"{time.monotonic() - started:.0f} s"
     )
-    return 1 if dead or unclean or accused or unproven or killed < len(tried) else 0
+    return 1 if dead or complaints or unproven or stray or killed < len(tried) else 0
+
+
+def _fault(bench: _Bench, folder: Path, fault: Fault, extent: Extent) -> _Running:
+    judged = bench.begin(fault.slow, try_every_case if extent.full else try_fault, folder, fault)
+    return judged, bench.begin(False, try_stock, folder / "stock", fault) if extent.stock else None
+
+
+def _told(running: Iterable[_Running], tell: Callable[[str], None]) -> Iterator[Tried]:
+    for judged, beside in running:
+        one = judged.result()
+        if one.kill is not Kill.KILLED:
+            tell(f"{one.kill}: {one.fault} {one.sentence}: {one.detail}")
+        if one.stray:
+            tell(f"{one.fault} {one.sentence}: {', '.join(one.stray)} failed too, which its row does not name")
+        yield one if beside is None else replace(one, stock=beside.result())
+
+
+def _clean(bench: _Bench, folder: Path, faults: Iterable[Fault]) -> Iterator[Future[list[str]]]:
+    named = sorted({case for fault in faults for case in fault.killed_by} & set(catalogue()))
+    for area, cases in _by_area(named).items():
+        yield bench.begin(area == "TIM", try_clean, folder / area, cases)
+
+
+def _benign(bench: _Bench, folder: Path, variant: Benign) -> Iterator[Future[list[str]]]:
+    cases = [info.id for info in catalogue().values() if info.wave == 1]
+    if not variant.slow:
+        yield bench.begin(False, try_benign, folder, variant, tuple(cases))
+        return
+    # Side by side, a receiver for each area.
+    for area, some in _by_area(cases).items():
+        yield bench.begin(True, try_benign, folder / area, variant, tuple(some))
+
+
+def _by_area(cases: Sequence[str]) -> dict[str, list[str]]:
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for case in cases:
+        found[case.partition("-")[0]].append(case)
+    return found
+
+
+class _Bench:
+    """Where receivers are tried: some at a time, and the slow ones beside them."""
+
+    def __init__(self, jobs: int) -> None:
+        self._pool = ProcessPoolExecutor(jobs)
+        self._beside = ThreadPoolExecutor(_SLOW_AT_A_TIME)
+
+    def __enter__(self) -> _Bench:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._beside.shutdown()
+        self._pool.shutdown()
+
+    def begin(self, slow: bool, function: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> Future[_R]:
+        """Have it done."""
+        return (self._beside if slow else self._pool).submit(function, *args, **kwargs)
 
 
 def _flip_all(cases: Iterable[CaseInfo], folder: Path, tell: Callable[[str], None]) -> int:
@@ -122,98 +165,3 @@ def without_fault(cases: Iterable[CaseInfo], faults: Iterable[Fault]) -> list[st
     """The MUST cases of wave 1 for which no faulty receiver is named."""
     named = {case for fault in faults for case in fault.killed_by}
     return [info.id for info in cases if info.level is Level.MUST and info.wave == 1 and info.id not in named]
-
-
-def _try_clean(folder: Path, cases: list[str]) -> list[str]:
-    """What a run has against the clean receiver, seen twice: a busy machine makes some answers late."""
-    complaints: list[Result] = []
-    for only in (tuple(cases), None):
-        again = tuple(sorted({one.case for one in complaints})) if only is None else only
-        if not again:
-            break
-        with receiver(folder / ("first" if only else "again")) as (url, profile):
-            outcome = run(profile, url, folder / "run", Options(only=again, full=False))
-        complaints = [one for one in outcome.results if one.outcome not in _FINE]
-    return [f"the clean receiver: {one.case} {one.variant}: {one.outcome} {one.reason}" for one in complaints]
-
-
-_FINE = (Outcome.PASS, Outcome.INFO, Outcome.NOT_APPLICABLE)
-
-
-def _try_fault(folder: Path, fault: Fault, stock: bool) -> Tried:
-    """With the quick set of variants, and if that sees nothing with all of them."""
-    tried = _try_once(folder / "quick", fault, stock, full=False)
-    if tried.kill is Kill.KILLED:
-        return tried
-    return replace(_try_once(folder / "full", fault, stock=False, full=True), stock=tried.stock)
-
-
-def _try_once(folder: Path, fault: Fault, stock: bool, *, full: bool) -> Tried:
-    try:
-        with receiver(folder, "--fault", fault.id) as (url, profile):
-            options = Options(only=fault.killed_by, full=full, until_failure=True, pace=fault.pace)
-            outcome = run(profile, url, folder / "run", options)
-            beside = None
-            if stock:
-                authorization = Subject(profile).authorization(next(iter(profile.operations)), "basic")
-                contracts = {endpoint.value: path for endpoint, path in profile.contracts.items()}
-                beside = run_stock(contracts, url, profile.ca_file, authorization, 40, 1, 60.0)
-    except NotStartedError as error:
-        return Tried(fault.id, fault.fault, Kill.VACUOUS, "", f"it did not start: {error}")
-    if "PRE-3" in fault.killed_by:
-        kill = Kill.KILLED if outcome.verdict == "INCONCLUSIVE" else Kill.SURVIVED
-        return Tried(fault.id, fault.fault, kill, "PRE-3", outcome.verdict, beside)
-    named = [one for one in outcome.results if one.case in fault.killed_by and _kills(one, fault)]
-    if named:
-        return Tried(
-            fault.id, fault.fault, Kill.KILLED, named[0].case, f"{named[0].variant}: {named[0].reason}", beside
-        )
-    blocked = [one for one in outcome.results if one.outcome in (Outcome.BLOCKED, Outcome.ERROR)]
-    if blocked or outcome.verdict == "INCONCLUSIVE":
-        reason = blocked[0].reason if blocked else outcome.verdict
-        return Tried(fault.id, fault.fault, Kill.VACUOUS, "", reason, beside)
-    said = sorted({f"{one.case} {one.outcome}" for one in outcome.results})
-    return Tried(fault.id, fault.fault, Kill.SURVIVED, "", ", ".join(said), beside)
-
-
-def _kills(result: Result, fault: Fault) -> bool:
-    # Some faults break the SHOULD part of a MUST case.
-    tolerant = fault.seen_as == Outcome.WEAK or result.level is Level.SHOULD
-    return result.outcome is Outcome.FAIL or (result.outcome is Outcome.WEAK and tolerant)
-
-
-def _try_benign(folder: Path, variant: Benign) -> list[str]:
-    """What a run has against a correct receiver, seen twice."""
-    accused: list[Result] = []
-    for attempt in ("first", "again"):
-        only = tuple(sorted({one.case for one in accused}))
-        if attempt == "again" and not only:
-            break
-        try:
-            with receiver(folder / attempt, "--benign", variant.id) as (url, profile):
-                options = Options(waves=(1,), only=only, full=False, sample=BENIGN_SAMPLE)
-                outcome = run(profile, url, folder / "run", options)
-        except NotStartedError as error:
-            return [f"{variant.id} did not start: {error}"]
-        if outcome.verdict == "INCONCLUSIVE" and not outcome.counts[Outcome.ERROR]:
-            return [f"{variant.id}: INCONCLUSIVE, nothing was tried"]
-        accused = [one for one in outcome.results if one.outcome in (Outcome.FAIL, Outcome.ERROR)]
-    return [
-        f"{variant.id} ({variant.variant}): {one.case} {one.variant}: {one.outcome} {one.reason}" for one in accused
-    ]
-
-
-def kill_table(tried: Iterable[Tried]) -> str:
-    """The table as Markdown."""
-    rows = list(tried)
-    lines = ["| receiver | fault | named case | stock schemathesis |", "|---|---|---|---|"]
-    for one in rows:
-        stock = "not tried" if one.stock is None else "killed" if one.stock.killed else "survived"
-        lines.append(f"| {one.fault} | {one.sentence} | {one.kill} {one.by} | {stock} |")
-    killed = sum(one.kill is Kill.KILLED for one in rows)
-    by_stock = sum(one.stock is not None and one.stock.killed for one in rows)
-    lines += [
-        "",
-        f"Killed by the named case: {killed} of {len(rows)}; by stock schemathesis: {by_stock} of {len(rows)}.",
-    ]
-    return "\n".join(lines) + "\n"

@@ -63,15 +63,15 @@ class Driver:
         report: Callable[[Result], None],
         *,
         sample: int | None = None,
-        until_failure: bool = False,
+        ends: Callable[[Result], bool] = lambda _: False,
     ) -> None:
-        """With `sample` at most so many twins are sent; with `until_failure` nothing after the first FAIL."""
+        """With `sample` at most so many twins are sent; nothing is sent after a result that `ends` the case."""
         self._info = info
         self._subject = subject
         self._transport = transport
         self._report = self._noting(report)
-        self._until_failure = until_failure
-        self._failed = False
+        self._ends = ends
+        self._ended = False
         self._evidence: list[Exchange] = []
         self._waiting: list[Result] = []
         self._control: Request | None = None
@@ -102,14 +102,14 @@ class Driver:
 
     def _noting(self, report: Callable[[Result], None]) -> Callable[[Result], None]:
         def noting(result: Result) -> None:
-            self._failed = self._failed or result.outcome is Outcome.FAIL
+            self._ended = self._ended or self._ends(result)
             report(result)
 
         return noting
 
     def _drive(self, steps: Case) -> None:
         observed: Observation = None
-        while not (self._until_failure and self._failed):
+        while not self._ended:
             try:
                 step = steps.send(observed)
             except StopIteration:

@@ -49,8 +49,10 @@ class Options:
     shuffle: int | None = None
     sample: int | None = None
     """At most so many changed requests of a case; for receivers that only must not be accused."""
-    until_failure: bool = False
-    """Leave the rest of a case out once it has failed; for receivers that are known to be faulty."""
+    case_ends: Callable[[Result], bool] = lambda _: False
+    """After such a result the rest of its case is left out; for receivers that are known to be faulty."""
+    run_ends: Callable[[Result], bool] = lambda _: False
+    """After such a result all other cases are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +148,9 @@ def run(
         )
         for info in cases:
             progress(info)
-            Driver(
-                info, subject, laboratory, report, sample=options.sample, until_failure=options.until_failure
-            ).run()
+            Driver(info, subject, laboratory, report, sample=options.sample, ends=options.case_ends).run()
+            if any(options.run_ends(result) for result in results):
+                break
         laboratory.close()
         generated = None
         if ready and options.generated and not options.only:

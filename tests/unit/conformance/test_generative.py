@@ -480,7 +480,9 @@ def test_findings_belong_to_cases_of_the_catalogue(
 
 def test_stock_schemathesis_notices_a_server_error_and_names_it(contract: Path) -> None:
     with receiver(lambda *_: (500, {}, b"")) as (url, _):
-        outcome = run_stock({"order": contract}, url, None, SECRET, max_examples=2, seed=1, time_limit=30)
+        outcome = run_stock(
+            {"order": contract}, {"order": "/order"}, url, None, SECRET, max_examples=2, time_limit=30
+        )
 
     assert outcome.killed
     assert any("Server error" in failure for failure in outcome.failures)
