@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 TARGET := $(BIN)/python -m tools.target run --issuer http://localhost:8097 -- \
           $(BIN)/python -m conformance run https://localhost:8453 --profile reference --strict
 
-.PHONY: serve install test check generate specs bench lock clean help conformance conformance-quick conformance-tools
+.PHONY: serve install test check generate specs bench lock clean help conformance .conformance-run .conformance-proof conformance-quick conformance-tools
 
 serve: $(VENV)/.runtime     ## start the service for a first try: https://localhost:8443
 	$(BIN)/webhooks serve --dev
@@ -30,7 +30,12 @@ specs: $(VENV)/.development ## what differs in Tradecloud's live contracts; opti
 	$(BIN)/python -m tools.specs $(ARGS)
 
 conformance: $(VENV)/.development ## judge this service against the contract, all of it, and prove that the suite can fail
+	@$(MAKE) --no-print-directory --jobs=2 .conformance-run .conformance-proof
+
+.conformance-run:
 	$(TARGET) --intrusive --generated 60
+
+.conformance-proof:
 	$(BIN)/python -m conformance prove
 
 conformance-quick: $(VENV)/.development ## the same in under two minutes: wave 1 and a short generated phase

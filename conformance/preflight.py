@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import socket
 import ssl
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from conformance.oracle import Consequence, consequence
 from conformance.profile import Profile
+from conformance.runner import hooks
 from conformance.runner.laboratory import Laboratory
 from conformance.runner.transport import CannotTryError
 from conformance.subject import Subject
@@ -112,6 +114,25 @@ def golden_events(subject: Subject, laboratory: Laboratory) -> Iterator[Finding]
         reason="; ".join(refusals) or f"all {total} accepted",
         fatal=len(refusals) >= total or not total,
     )
+
+
+def hooks_answer(profile: Profile) -> Finding:
+    """PRE-5: the observer counts, and whoever is called by HTTP is there. Commands are seen when they run."""
+    title = "the observer and the hooks answer"
+    troubles = []
+    if profile.observer is not None:
+        try:
+            hooks.count(profile.observer, order="TCCONF-PRE-5", message=str(uuid.UUID(int=0)))
+        except CannotTryError as error:
+            troubles.append(f"observer: {error}")
+    called = [hook for state in profile.states.values() for hook in (state.enter, state.leave)]
+    called += [action.run for action in profile.actions.values()]
+    for place in sorted({place for hook in called if hook is not None for place in hooks.places(hook)}):
+        try:
+            socket.create_connection(place, timeout=10).close()
+        except OSError as error:
+            troubles.append(f"{place[0]}:{place[1]}: {error.strerror or error}")
+    return Finding("PRE-5", title, ok=not troubles, reason="; ".join(troubles) or "they do", fatal=False)
 
 
 def contracts(profile: Profile) -> Finding:

@@ -122,6 +122,10 @@ class Observer(_Part):
     http: str | None = None
     count: str = "$"
     """`$`: the length of the JSON array; `$.a.b`: a number in an object."""
+    seconds: float = 5.0
+    """How long an accepted event may take until its effect is there."""
+    settle: float = 0.0
+    """How long after that a second effect could come; only then is it certain that there is one."""
     mirror: str | None = None
     """A command or `http GET URL` that prints the receiver's state of the order as JSON: `$.lines`, `$.version`."""
 

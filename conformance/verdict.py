@@ -131,15 +131,21 @@ class ExpectFact:
     @property
     def best(self) -> str:
         """A value that passes."""
-        wanted = self.must if self.should is None else self.must & self.should
-        return next(value for value in self.universe if value in wanted)
+        return next(value for value in self.universe if value in self.wanted)
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        """The values that pass."""
+        return self.must if self.should is None else self.must & self.should
+
+    def kept_by(self, fact: Fact) -> bool:
+        """Whether nothing can be said against the fact."""
+        return self.informative or fact.value in self.wanted
 
     def in_words(self) -> str:
         """For the report."""
-        wanted = self.must if self.should is None else self.must & self.should
-        return (
-            "whatever comes is noted" if self.informative else " or ".join(v for v in self.universe if v in wanted)
-        )
+        passing = " or ".join(value for value in self.universe if value in self.wanted)
+        return "whatever comes is noted" if self.informative else passing
 
 
 def judge_fact(fact: Fact, expect: ExpectFact) -> Judgement:

@@ -175,7 +175,7 @@ def well_at_the_end(subject: Subject) -> Case:
 
 @case(
     "TIM-06",
-    "How long refusals take",
+    "How long TLS and refusals take",
     level=Level.INFO,
     wave=1,
     requirements=("P-2",),
@@ -185,6 +185,12 @@ def well_at_the_end(subject: Subject) -> Case:
 def refusals(subject: Subject) -> Case:
     for control in subject.goldens_at_endpoints():
         yield Control(control)
+        openings = []
+        for _ in range(5):
+            answer = yield from answer_of(Send(replace(control, channel=replace(control.channel, fresh=True))))
+            openings.append(answer.opening)
+        fact = Fact("measured", f"median of five {_shown(sorted(openings)[2])} for TCP and TLS")
+        yield Judge(f"{control.endpoint} connection", fact, _MEASURED)
         for name, change in _REFUSALS.items():
             answers = []
             for _ in range(5):

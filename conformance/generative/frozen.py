@@ -103,6 +103,7 @@ def replay(kept: Frozen, send: Send) -> Finding | None:
         expectation=kept.expectation,
         advisory=kept.advisory,
         weak=wrong.weak,
+        frozen=True,
     )
 
 

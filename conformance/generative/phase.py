@@ -63,8 +63,7 @@ def run_generated_phase(settings: GenerativeSettings, work_folder: Path) -> Gene
     started = time.monotonic()
     seed = None if settings.deterministic else settings.seed or secrets.randbits(32)
     gathered = _Gathered()
-    authorization = _authorization(settings)
-    replayed = _replay_frozen(settings, authorization, gathered)
+    replayed = _replay_frozen(settings, gathered)
     endpoints = list(settings.contracts)
     for n, endpoint in enumerate(endpoints):
         left = None
@@ -125,7 +124,7 @@ def _generate(
 ) -> None:
     contract = load(settings.contracts[endpoint])
     served = ServedContract(contract)
-    path, authorization = settings.paths[endpoint], _authorization(settings)
+    path, authorization = settings.paths[endpoint], settings.authorization(endpoint)
     claimed = prepared(contract, path, settings.formats[endpoint], thorough=settings.thorough)
     (folder / "contract.json").write_text(json.dumps(claimed), encoding="utf-8")
     (folder / "schemathesis.toml").write_text(configuration(_configured(settings)), encoding="utf-8")
@@ -258,21 +257,16 @@ def _warnings(written: dict[str, Any], endpoint: str) -> Iterator[str]:
             yield f"{endpoint}: {name.replace('_', ' ')}: {json.dumps(about)}"
 
 
-def _replay_frozen(settings: GenerativeSettings, authorization: str, gathered: _Gathered) -> int:
-    if settings.regressions is None:
-        return 0
-    send = over_network(settings.base_url, settings.ca_file, authorization, settings.budget_seconds + 2)
+def _replay_frozen(settings: GenerativeSettings, gathered: _Gathered) -> int:
     replayed = 0
-    for n, kept in enumerate(frozen(settings.regressions)):
+    for n, kept in enumerate(one for folder in settings.regressions for one in frozen(folder)):
         if kept.operation not in settings.contracts:
             continue
         replayed += 1
+        authorization = settings.authorization(kept.operation)
+        send = over_network(settings.base_url, settings.ca_file, authorization, settings.budget_seconds + 2)
         addressed = kept.addressed(settings.paths[kept.operation], f"TCCONF-{settings.run}-REG-{n}")
         finding = replay(addressed, send)
         if finding is not None:
             gathered.add(finding)
     return replayed
-
-
-def _authorization(settings: GenerativeSettings) -> str:
-    return settings.authorization if isinstance(settings.authorization, str) else settings.authorization()

@@ -37,8 +37,8 @@ class GenerativeSettings:
     base_url: str
     paths: Mapping[str, str]
     """Endpoint to the receiver's own path, which may differ from the contract's."""
-    authorization: Callable[[], str] | str
-    """The value of the Authorization header; a callable is asked once for each endpoint."""
+    authorization: Callable[[str], str]
+    """The value of the Authorization header for an endpoint; asked when its turn comes."""
     ca_file: Path | None
     formats: Mapping[str, tuple[str, ...]]
     """Endpoint to the formats that the receiver claims: `json`, `txml`."""
@@ -56,8 +56,8 @@ class GenerativeSettings:
     """Goes into order numbers and message ids. Two deterministic runs of one name send the same bytes."""
     thorough: bool = False
     """Whether a schema that several payloads share is spelt out in each of them; takes three times as long."""
-    regressions: Path | None = None
-    """Folder of frozen findings, which are sent first."""
+    regressions: tuple[Path, ...] = ()
+    """Folders of frozen findings, which are sent first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,8 @@ class Finding:
     weak: bool = False
     """True where the event's fate is right and only the answer could be better."""
     occurrences: int = 1
+    frozen: bool = False
+    """It was seen in an earlier run and is kept already."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from conformance.profile import load as load_profile
 
 _TEMPLATE = Path(__file__).parents[1] / "profiles" / "mutant.yaml"
 START_SECONDS = 20.0
+_PORTS = range(10_000, 30_000)
 
 
 class NotStartedError(Exception):
@@ -27,11 +29,15 @@ class NotStartedError(Exception):
 
 
 def free_port() -> int:
-    """A port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody listens on just now; below those that outgoing connections get, which could be it next."""
+    for port in random.sample(_PORTS, 100):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise NotStartedError(f"no port is free from {_PORTS.start} to {_PORTS.stop - 1}")
 
 
 def give_secrets() -> None:
@@ -57,19 +63,21 @@ def profile_of(folder: Path, control: str, ca: Path | None, issuer: int, canary:
 
 
 @contextmanager
-def receiver(folder: Path, *arguments: str) -> Iterator[tuple[str, Profile]]:
-    """A started receiver: its URL and profile; stopped afterwards.
+def receiver(folder: Path, *arguments: str, mortal: bool = True) -> Iterator[tuple[str, Profile]]:
+    """A started receiver: its URL and profile; stopped afterwards. One that is not `mortal` starts faster, and has
+    no actions to kill it and start it again.
 
     Raises:
         NotStartedError: it did not come up.
     """
     folder.mkdir(parents=True, exist_ok=True)
     issuer, canary = free_port(), free_port()
+    module = "conformance.mutants.supervised" if mortal else "conformance.mutants.receiver"
     ready = folder / "ready.json"
     ready.unlink(missing_ok=True)
     with (folder / "receiver.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "conformance.mutants.supervised", "--folder", str(folder),
+            [sys.executable, "-m", module, "--folder", str(folder),
              "--end-with-parent", "--trust-issuer", f"http://localhost:{issuer}", *arguments],
             stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip

@@ -50,11 +50,15 @@ def _typical(status: int | None) -> Answer:
     return Answer(status, (("content-type", "application/problem+json"),), body, raw=b"HTTP/1.1 " + body)
 
 
+PARTS = -1
+
+
 @dataclass(frozen=True, slots=True)
 class Lie:
-    """What the made-up receiver does wrong, and where: at the n-th judged answer or fact, or at every control."""
+    """What the made-up receiver does wrong, and where."""
 
     at: int | None
+    """The n-th judged answer or fact; None: every control; PARTS: all answers that are judged together."""
     answer: Answer | None = None
     fact: str | None = None
     must_be: Outcome = Outcome.FAIL
@@ -66,6 +70,8 @@ class MadeUpReceiver:
 
     lie: Lie | None = None
     seen: list[Expect | ExpectFact] = field(default_factory=list)
+    parts: int = 0
+    """Answers that went out to be judged together with others."""
 
     def begin(self, case_id: str) -> None:
         """Nothing to open."""
@@ -75,13 +81,13 @@ class MadeUpReceiver:
         if expect is None:
             if self.lie is not None and self.lie.at is None and purpose == "control":
                 return Exchange(purpose, self.lie.answer or _typical(401))
-            return Exchange(purpose, _ACKNOWLEDGED)
+            return self._part() if purpose == "part" else Exchange(purpose, _ACKNOWLEDGED)
         self.seen.append(expect)
         return Exchange(purpose, self._lie_here(lambda lie: lie.answer) or perfect(expect))
 
     def together(self, requests: tuple[Request, ...], spread: float) -> tuple[Exchange, ...]:
-        """All accepted."""
-        return tuple(Exchange("part", _ACKNOWLEDGED) for _ in requests)
+        """All accepted, or none."""
+        return tuple(self._part() for _ in requests)
 
     def differences(self, control: Request, probe: Request) -> None:
         """Nothing is sent, so nothing is compared."""
@@ -110,10 +116,15 @@ class MadeUpReceiver:
 
     def act(self, action: str, meanwhile: tuple[Request, ...]) -> tuple[Exchange, ...]:
         """Everything can be done to it."""
-        return tuple(Exchange("part", _ACKNOWLEDGED) for _ in meanwhile)
+        return tuple(self._part() for _ in meanwhile)
 
     def issuer(self, change: str) -> None:
         """The issuer is not asked."""
+
+    def _part(self) -> Exchange:
+        self.parts += 1
+        lies = self.lie is not None and self.lie.at == PARTS
+        return Exchange("part", self.lie.answer if lies and self.lie and self.lie.answer else _ACKNOWLEDGED)
 
     def _fact(self, expect: ExpectFact) -> Fact:
         self.seen.append(expect)
@@ -155,6 +166,11 @@ def flip(info: CaseInfo, subject: Subject) -> tuple[int, list[Dead]]:
             dead.append(
                 Dead(info.id, f"a lie ({said} at {lie.at}) should be {lie.must_be}, came out as {set(outcomes)}")
             )
+    if honest.parts and not honest.seen and info.level is not Level.INFO:
+        lies = [_run(info, subject, MadeUpReceiver(Lie(PARTS, answer))) for answer in _WRONG_TOGETHER]
+        tried += len(lies)
+        if not any(result.outcome in (Outcome.FAIL, Outcome.WEAK) for results in lies for result in results):
+            dead.append(Dead(info.id, "no lie about the answers that it judges together is noticed"))
     if info.level is Level.MUST and honest.seen and not can_fail:
         dead.append(Dead(info.id, "a MUST that nothing can fail"))
     return tried, dead
@@ -199,6 +215,13 @@ def _lies(seen: list[Expect | ExpectFact]) -> Iterator[Lie]:
             if other is not None and consequence(other) in expect.wanted:
                 yield Lie(index, _typical(other), must_be=Outcome.WEAK)
 
+
+#: Of every class, too late, and never.
+_WRONG_TOGETHER = (
+    *(_typical(status) for status in TYPICAL_STATUS.values()),
+    replace(_ACKNOWLEDGED, seconds=1000.0),
+    Answer(None, seconds=1000.0, failure="nothing within 1000 s"),
+)
 
 _OTHERS: dict[Consequence, tuple[int, ...]] = {
     Consequence.DELIVERED: (299,),

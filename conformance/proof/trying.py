@@ -12,6 +12,7 @@ from conformance.mutants.faults import Benign, Fault
 from conformance.proof.faulty import NotStartedError, receiver
 from conformance.results import Result
 from conformance.runner.running import Options, RunOutcome, run
+from conformance.runner.transport import CannotTryError
 from conformance.subject import Subject
 from conformance.verdict import Level, Outcome
 
@@ -19,6 +20,7 @@ from conformance.verdict import Level, Outcome
 SAMPLE = 3
 _STOCK_EXAMPLES = 40
 _STOCK_SECONDS = 180.0
+_DIES = frozenset({"kill", "restart"})
 _FINE = (Outcome.PASS, Outcome.INFO, Outcome.NOT_APPLICABLE)
 
 
@@ -57,10 +59,11 @@ def _try_named(folder: Path, fault: Fault, *, full: bool) -> Tried:
 
     options = Options(only=fault.killed_by, full=full, case_ends=seen, run_ends=seen, pace=fault.pace)
     try:
-        with receiver(folder, "--fault", fault.id) as (url, profile):
+        mortal = not _DIES.isdisjoint(fault.needs)
+        with receiver(folder, "--fault", fault.id, mortal=mortal) as (url, profile):
             return _verdict(fault, run(profile, url, folder / "run", options))
-    except NotStartedError as error:
-        return Tried(fault.id, fault.fault, Kill.VACUOUS, "", f"it did not start: {error}")
+    except (NotStartedError, CannotTryError) as error:
+        return Tried(fault.id, fault.fault, Kill.VACUOUS, "", f"it could not be tried: {error}")
 
 
 def try_every_case(folder: Path, fault: Fault) -> Tried:
@@ -74,8 +77,8 @@ def try_every_case(folder: Path, fault: Fault) -> Tried:
     try:
         with receiver(folder, "--fault", fault.id) as (url, profile):
             outcome = run(profile, url, folder / "run", options)
-    except NotStartedError as error:
-        return Tried(fault.id, fault.fault, Kill.VACUOUS, "", f"it did not start: {error}")
+    except (NotStartedError, CannotTryError) as error:
+        return Tried(fault.id, fault.fault, Kill.VACUOUS, "", f"it could not be tried: {error}")
     failing = {one.case for one in outcome.results if failed(one)}
     stray = tuple(sorted(failing - {*fault.killed_by, *fault.collateral}))
     return replace(_verdict(fault, outcome), stray=stray)
@@ -109,7 +112,7 @@ def try_stock(folder: Path, fault: Fault | None) -> StockOutcome | None:
     """What stock Schemathesis says of a receiver with a fault, or with none; None: the receiver did not start."""
     arguments = () if fault is None else ("--fault", fault.id)
     try:
-        with receiver(folder, *arguments) as (url, profile):
+        with receiver(folder, *arguments, mortal=False) as (url, profile):
             endpoint = next(iter(profile.operations))
             return run_stock(
                 {one.value: path for one, path in profile.contracts.items()},

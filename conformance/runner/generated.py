@@ -7,11 +7,13 @@ from importlib.resources import files
 from pathlib import Path
 
 from conformance.catalogue import catalogue
+from conformance.contract.reading import Endpoint
 from conformance.generative import (
     Finding,
     GeneratedOutcome,
     GenerativeError,
     GenerativeSettings,
+    freeze,
     run_generated_phase,
 )
 from conformance.requests.rendering import Rendered
@@ -22,7 +24,7 @@ from conformance.verdict import Level, Outcome
 from conformance.wire.address import Address
 from conformance.wire.answer import Answer
 
-#: Where findings are frozen; they are sent first in the next run.
+#: Findings that everybody's receiver is tried with.
 REGRESSIONS = Path(str(files("conformance.vectors"))) / "regressions"
 _MAX_EXAMPLES = 1000
 
@@ -35,17 +37,26 @@ def run_generated(
     *,
     fresh: bool,
     run: str,
+    keep_in: Path | None,
     report: Callable[[Result], None],
 ) -> GeneratedOutcome:
-    """Run it for so many seconds at most and report every finding."""
+    """Run it for so many seconds at most and report every finding.
+
+    Findings of earlier runs, kept as bytes in `keep_in`, are sent first; new ones are kept there.
+    """
     profile = subject.profile
+
+    def authorization(endpoint: str) -> str:
+        mine = Endpoint(endpoint)
+        return subject.authorization(mine, subject.operation(mine).schemes[0])
+
     endpoints = [endpoint for endpoint in subject.endpoints if endpoint in profile.contracts]
     outcome = run_generated_phase(
         GenerativeSettings(
             contracts={endpoint.value: profile.contracts[endpoint] for endpoint in endpoints},
             base_url=address.url,
             paths={endpoint.value: subject.operation(endpoint).path for endpoint in endpoints},
-            authorization=subject.authorization(endpoints[0], subject.operation(endpoints[0]).schemes[0]),
+            authorization=authorization,
             ca_file=profile.ca_file,
             formats={
                 endpoint.value: tuple(form.value for form in subject.forms(endpoint)) for endpoint in endpoints
@@ -57,12 +68,16 @@ def run_generated(
             max_examples=_MAX_EXAMPLES,
             run=run,
             thorough=subject.full,
-            regressions=REGRESSIONS,
+            regressions=(REGRESSIONS,) if keep_in is None else (REGRESSIONS, keep_in),
         ),
         folder / "generated",
     )
     for number, finding in enumerate(outcome.findings):
         report(_result(finding, number))
+    if keep_in is not None:
+        for finding in outcome.findings:
+            if not finding.frozen and not finding.advisory:
+                freeze(finding, keep_in)
     for text in (*outcome.warnings, *outcome.errors):
         report(Result("GEN-000", "the generator", Level.MUST, Outcome.ERROR, text))
     return outcome

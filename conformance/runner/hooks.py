@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from urllib.parse import urlsplit
 
 import requests
 
 from conformance.contract.text import JsonValue
+from conformance.profile import Observer
 from conformance.runner.transport import CannotTryError
 
 SECONDS = 60.0
@@ -35,6 +37,24 @@ def carry_out(hook: str, **placeholders: str) -> str:
             f"the hook `{text}` ended with status {done.returncode}: {said[-1] if said else 'silent'}"
         )
     return done.stdout.decode(errors="replace")
+
+
+def count(observer: Observer, *, order: str, message: str) -> int:
+    """How many effects the observer sees.
+
+    Raises:
+        CannotTryError: it does not answer with a number.
+    """
+    hook = observer.command or f"http {observer.http}"
+    return number(carry_out(hook, order=order, message=message), observer.count)
+
+
+def places(hook: str) -> list[tuple[str, int]]:
+    """Host and port that a hook calls; none for a command."""
+    if not hook.startswith("http "):
+        return []
+    address = urlsplit(hook.split()[-1])
+    return [(address.hostname or "", address.port or (443 if address.scheme == "https" else 80))]
 
 
 def number(printed: str, path: str) -> int:

@@ -12,6 +12,7 @@ import json
 import time
 import uuid
 from dataclasses import dataclass
+from functools import cache
 from http.server import BaseHTTPRequestHandler
 
 import jwt
@@ -51,6 +52,12 @@ class _Key:
         )
 
 
+@cache
+def _private_key(number: int) -> rsa.RSAPrivateKey:
+    """Made once, for all issuers of the process: it takes longer than most cases."""
+    return rsa.generate_private_key(65537, 2048)
+
+
 class TokenIssuer:
     """Signs tokens and publishes the keys to check them with."""
 
@@ -58,9 +65,8 @@ class TokenIssuer:
         self.url = url.rstrip("/")
         # A key id means one key for ever, in the receivers' memories too: so each issuer has ids of its own.
         self._name = f"tcconf-{uuid.uuid4().hex[:8]}"
-        self._count = 0
-        self._current = self._new_key()
-        self._next = self._new_key()
+        self._count = 1
+        self._current = self._key(1)
         self._curve = _Key(f"{self._name}-ec", ec.generate_private_key(ec.SECP256R1()))
         self._published = [self._current, self._curve]
         self._kept: tuple[_Key | None, str, int] = (None, "", 0)
@@ -84,7 +90,8 @@ class TokenIssuer:
 
     def rotate(self) -> None:
         """Publish the next key beside the others, and sign with it from now on."""
-        self._current, self._next = self._next, self._new_key()
+        self._count += 1
+        self._current = self._key(self._count)
         self._published.append(self._current)
 
     @property
@@ -166,13 +173,12 @@ class TokenIssuer:
 
     def unpublished_key(self) -> str:
         """Signed by a key that is not published before `rotate`."""
-        return self._signed(self._next, self._claims({}))
+        return self._signed(self._key(self._count + 1), self._claims({}))
 
     # How.
 
-    def _new_key(self) -> _Key:
-        self._count += 1
-        return _Key(f"{self._name}-{self._count}", rsa.generate_private_key(65537, 2048))
+    def _key(self, number: int) -> _Key:
+        return _Key(f"{self._name}-{number}", _private_key(number))
 
     def _claims(self, changed: dict[str, object]) -> dict[str, object]:
         now = _now()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from conformance.profile import Profile
+from conformance.profile import Observer, Profile
 from conformance.requests.rendering import Rendered, aspects_that_differ, render
 from conformance.requests.request import Channel, Identity, Request
 from conformance.results import Exchange
@@ -27,6 +27,7 @@ from conformance.wire.http2 import Http2Connection
 
 #: A receiver that does not even answer so many controls in a row is gone; the rest is BLOCKED instead of attacked.
 GONE_AFTER = 5
+_LOOK_AGAIN_SECONDS = 0.2
 
 
 class Laboratory:
@@ -127,9 +128,19 @@ class Laboratory:
             raise CannotTryError(
                 "the profile has no observer", "observer: a command or address that counts effects"
             )
+        until = time.monotonic() + observer.seconds
+        fact = self._count_effects(label, observer)
+        while not expect.kept_by(fact) and time.monotonic() < until:
+            time.sleep(_LOOK_AGAIN_SECONDS)
+            fact = self._count_effects(label, observer)
+        if observer.settle and expect.kept_by(fact):
+            time.sleep(observer.settle)
+            fact = self._count_effects(label, observer)
+        return fact
+
+    def _count_effects(self, label: str, observer: Observer) -> Fact:
         identity = self._known(label)
-        hook = observer.command or f"http {observer.http}"
-        count = hooks.number(hooks.carry_out(hook, order=identity.order, message=identity.message), observer.count)
+        count = hooks.count(observer, order=identity.order, message=identity.message)
         return Fact(str(min(count, 2)), f"{count} effects of {identity.order}")
 
     def mirror(self, label: str) -> Fact:

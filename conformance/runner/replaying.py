@@ -6,11 +6,10 @@ from conformance import preflight
 from conformance.profile import Profile, ProfileError
 from conformance.report.records import RunReader
 from conformance.report.replay import Replayed, replay
-from conformance.requests.rendering import Rendered
-from conformance.requests.request import Channel, Framing
+from conformance.requests.request import Framing
 from conformance.subject import Subject
 from conformance.wire.address import Address
-from conformance.wire.http1 import Connection
+from conformance.wire.http1 import Connection, Outgoing
 
 
 def send_again(
@@ -36,30 +35,8 @@ def send_again(
         return None
 
     def send(wire: bytes, plain: bool) -> int | None:
-        method, target, *_ = wire.split(b" ", 2)
-        raw = _Raw(
-            method.decode("latin-1"), target.decode("latin-1"), (), b"", Framing(), Channel(), "", wire_bytes=wire
-        )
+        raw = Outgoing(wire.partition(b" ")[0].decode("latin-1"), wire, b"", Framing())
         with Connection(address, plain=plain) as connection:
-            return connection.exchange(raw, profile.answer_seconds + 5).status
+            return connection.send(raw, profile.answer_seconds + 5).status
 
     return replay(run, result, send, credentials)
-
-
-class _Raw(Rendered):
-    """Bytes that are sent as they are."""
-
-    def __init__(self, *fields: object, wire_bytes: bytes) -> None:
-        super().__init__(*fields)  # type: ignore[arg-type]
-        object.__setattr__(self, "_wire", wire_bytes)
-
-    @property
-    def head(self) -> bytes:
-        """All of it."""
-        wire: bytes = object.__getattribute__(self, "_wire")
-        return wire
-
-    @property
-    def framed(self) -> bytes:
-        """Nothing more."""
-        return b""

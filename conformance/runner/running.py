@@ -43,6 +43,8 @@ class Options:
     generated: float = 0.0
     """Seconds for the generated phase; 0 leaves it out."""
     fresh_seed: bool = False
+    keep_findings_in: Path | None = None
+    """Where findings of the generated phase are kept, to be sent first the next time."""
     pace: float | None = None
     allowed: str | None = None
     baseline: tuple[baseline.Entry, ...] = ()
@@ -155,9 +157,16 @@ def run(
         generated = None
         if ready and options.generated and not options.only:
             generated = run_generated(
-                subject, address, folder, options.generated, fresh=options.fresh_seed, run=run_id, report=report
+                subject,
+                address,
+                folder,
+                options.generated,
+                fresh=options.fresh_seed,
+                run=run_id,
+                keep_in=options.keep_findings_in,
+                report=report,
             )
-            writer.write("generated", **_summary(generated))
+            writer.write("generated", **summary(generated))
         rows = codes.table(profile.contracts, results, _seen(generated))
         writer.write("codes", rows=[asdict(row) for row in rows])
         outcome = _conclude(profile, options, folder, results, rows, ready=ready, cases=cases)
@@ -182,11 +191,24 @@ def run(
                 server.stop()
 
 
+def summary(generated: GeneratedOutcome) -> dict[str, object]:
+    """What the run keeps of its generated phase; the bytes of findings are kept beside."""
+    return {
+        "executed": generated.executed,
+        "seconds": round(generated.seconds, 1),
+        "findings": len(generated.findings),
+        "warnings": list(generated.warnings),
+        "errors": list(generated.errors),
+        "keywords": {"valid": dict(generated.keywords.valid), "invalid": dict(generated.keywords.invalid)},
+    }
+
+
 def _look_before(address: Address, profile: Profile, options: Options) -> tuple[Address, list[preflight.Finding]]:
     findings = [preflight.permission(address, options.allowed)]
     if not findings[0].ok:
         return address, findings
-    findings += [preflight.reachable(address), preflight.instruments(), preflight.contracts(profile)]
+    findings += [preflight.reachable(address), preflight.instruments(), preflight.hooks_answer(profile)]
+    findings.append(preflight.contracts(profile))
     certificate = preflight.certificate(address)
     findings.append(certificate)
     if not certificate.ok and address.on_loopback:
@@ -264,16 +286,6 @@ def _blocked(profile: Profile, results: Iterable[Result]) -> list[dict[str, obje
                 "because": profile.expected_blocked.get(result.case, ""),
             }
     return list(rows.values())
-
-
-def _summary(generated: GeneratedOutcome) -> dict[str, object]:
-    return {
-        "executed": generated.executed,
-        "seconds": round(generated.seconds, 1),
-        "findings": len(generated.findings),
-        "warnings": list(generated.warnings),
-        "errors": list(generated.errors),
-    }
 
 
 def _seen(generated: GeneratedOutcome | None) -> set[tuple[str, int]]:

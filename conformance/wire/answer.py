@@ -19,6 +19,8 @@ class Answer:
     """Statuses of the 1xx answers before it."""
     seconds: float = 0.0
     """From the first byte sent to the last one received."""
+    opening: float = 0.0
+    """Seconds before that for TCP and TLS; 0 on a connection that was open."""
     closes: bool = False
     """The receiver closed the connection, or said it would."""
     failure: str = ""

@@ -6,12 +6,13 @@ import select
 import socket
 import ssl
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 
 import h11
 
 from conformance.requests.rendering import Rendered
+from conformance.requests.request import Framing
 from conformance.wire.address import Address
 from conformance.wire.answer import Answer
 
@@ -19,6 +20,17 @@ CONNECT_SECONDS = 10.0
 #: How long a sender waits for `100 Continue` before it sends the body all the same (RFC 9110, section 10.1.1).
 CONTINUE_SECONDS = 1.0
 _SEND_AT_ONCE = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """The bytes of a request, and how they are sent."""
+
+    method: str
+    head: bytes
+    body: bytes
+    """As it stands on the wire."""
+    framing: Framing
 
 
 class Connection:
@@ -92,20 +104,26 @@ class Connection:
 
     def exchange(self, rendered: Rendered, seconds: float) -> Answer:
         """Send a request and return what came back within so many seconds, or why nothing did."""
+        return self.send(Outgoing(rendered.method, rendered.head, rendered.framed, rendered.framing), seconds)
+
+    def send(self, outgoing: Outgoing, seconds: float) -> Answer:
+        """Send bytes and return what came back within so many seconds, or why nothing did."""
         started = time.monotonic()
+        opening = 0.0
         try:
             if self._socket is None:
                 self.open()
+                opening = time.monotonic() - started
         except OSError as error:
             self.close()
             return Answer(None, seconds=time.monotonic() - started, failure=f"no connection: {_reason(error)}")
         assert self._socket is not None  # noqa: S101 - for the type checker
         self.used += 1
-        talk = _Talk(self._socket, rendered, started + seconds)
+        talk = _Talk(self._socket, outgoing, started + seconds)
         answer = talk.carry_out()
         if answer.status is None or answer.closes:
             self.close()
-        return answer
+        return replace(answer, opening=opening)
 
 
 @dataclass
@@ -113,7 +131,7 @@ class _Talk:
     """One request and its answer; both ways at the same time, as an answer may come before the body is out."""
 
     socket: socket.socket | ssl.SSLSocket
-    rendered: Rendered
+    request: Outgoing
     deadline: float
     received: bytearray = field(default_factory=bytearray)
     interim: list[int] = field(default_factory=list)
@@ -125,15 +143,15 @@ class _Talk:
     note: str = ""
 
     def carry_out(self) -> Answer:
-        framing = self.rendered.framing
+        framing = self.request.framing
         self.socket.setblocking(False)
-        body = self.rendered.framed
+        body = self.request.body
         if framing.stop_after is not None:
             body = body[: framing.stop_after]
         held_back = bytearray(body) if framing.expect_continue else bytearray()
-        outgoing = bytearray(self.rendered.head if framing.expect_continue else self.rendered.head + body)
+        outgoing = bytearray(self.request.head if framing.expect_continue else self.request.head + body)
         parser = h11.Connection(h11.CLIENT)
-        parser.send(h11.Request(method=self.rendered.method, target="/", headers=[("Host", "x")]))
+        parser.send(h11.Request(method=self.request.method, target="/", headers=[("Host", "x")]))
         parser.send(h11.EndOfMessage())
         started = time.monotonic()
         sent = 0
@@ -149,7 +167,7 @@ class _Talk:
                 held_back.clear()
             room = _SEND_AT_ONCE
             if framing.bytes_per_second is not None:
-                head = len(self.rendered.head)
+                head = len(self.request.head)
                 room = max(0, head + int(framing.bytes_per_second * (now - started)) - sent)
             sent_now = self._send(outgoing, room)
             sent += sent_now

@@ -182,7 +182,7 @@ def run(url: str, contract: Path, folder: Path, **changes: Any) -> GeneratedOutc
         "contracts": {"order": contract},
         "base_url": url,
         "paths": {"order": PATH},
-        "authorization": SECRET,
+        "authorization": lambda endpoint: SECRET,
         "ca_file": None,
         "formats": {"order": ("json",)},
         "budget_seconds": 5.0,
@@ -201,7 +201,7 @@ def test_correct_receiver_has_no_finding_and_two_deterministic_runs_send_the_sam
         first = run(url, contract, tmp_path / "first")
         sent = [request.partition(b"\r\n\r\n")[2] for request in got if b"Bearer" in request]
         got.clear()
-        second = run(url, contract, tmp_path / "second", authorization=lambda: SECRET)
+        second = run(url, contract, tmp_path / "second", authorization=lambda endpoint: SECRET)
         again = [request.partition(b"\r\n\r\n")[2] for request in got if b"Bearer" in request]
 
     assert first.findings == ()
@@ -247,6 +247,25 @@ def test_fresh_seeds_send_other_bodies(contract: Path, tmp_path: Path) -> None:
     assert {call.fingerprint for call in first.calls} != {call.fingerprint for call in second.calls}
 
 
+def test_each_webhook_gets_its_own_credentials(contract: Path, tmp_path: Path) -> None:
+    with receiver(correct) as (url, got):
+        run(
+            url,
+            contract,
+            tmp_path,
+            contracts={"order": contract, "shipment": contract},
+            paths={"order": "/one", "shipment": "/other"},
+            formats={"order": ("json",), "shipment": ("json",)},
+            authorization=lambda endpoint: f"Bearer for-{endpoint}",
+            phases=("examples",),
+        )
+
+    heads = [request.partition(b"\r\n\r\n")[0] for request in got if request.startswith(b"POST")]
+    assert {b"/one" in head for head in heads} == {True, False}
+    assert all((b"/one" in head) == (b"Bearer for-order" in head) for head in heads)
+    assert all((b"/other" in head) == (b"Bearer for-shipment" in head) for head in heads)
+
+
 def test_receiver_that_is_not_there_is_an_error_and_not_green(contract: Path, tmp_path: Path) -> None:
     outcome = run("http://127.0.0.1:9", contract, tmp_path, phases=("examples",))
 
@@ -285,7 +304,7 @@ def test_frozen_finding_is_the_same_file_in_every_run_and_is_sent_again_first(
         assert replay(one.addressed(PATH, "TCCONF-two-REG-1"), send) is not None
         assert b"TCCONF-two-REG-1" in got[0]
         assert SECRET.encode() in got[0]
-        outcome = run(url, contract, tmp_path / "work", regressions=folder, phases=("examples",))
+        outcome = run(url, contract, tmp_path / "work", regressions=(folder,), phases=("examples",))
         assert outcome.replayed == 1
         assert b"TCCONF-generated-REG-0" in got[1]
         assert any(found.what.startswith("frozen: ") for found in outcome.findings)
