@@ -36,7 +36,7 @@ conformance: $(VENV)/.development ## judge this service against the contract, al
 	$(TARGET) --intrusive --generated 60
 
 .conformance-proof:
-	$(BIN)/python -m conformance prove
+	nice $(BIN)/python -m conformance prove
 
 conformance-quick: $(VENV)/.development ## the same in under two minutes: wave 1 and a short generated phase
 	$(TARGET) --quick --generated 15
