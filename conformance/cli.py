@@ -32,6 +32,7 @@ app = typer.Typer(
 _USERS_MISTAKES = (ProfileError, baselines.BaselineError, CannotTryError, ReplayError, OSError)
 
 RUNS = Path(".conformance/runs")
+FINDINGS = Path(".conformance/findings")
 PROFILES = Path(__file__).parent / "profiles"
 
 RunArgument = Annotated[
@@ -86,6 +87,7 @@ def run_command(
         full=not quick,
         generated=generated,
         fresh_seed=fresh_seed,
+        keep_findings_in=FINDINGS / chosen.name,
         pace=pace,
         allowed=i_own_the_target,
         baseline=baselines.load(baseline) if baseline else (),
@@ -182,23 +184,47 @@ def prove(
 
 
 @app.command()
+def requirements() -> None:
+    """Every requirement with its source and its cases, or why it has none; status 1 if one has neither."""
+    from conformance.report import requirement_list
+    from conformance.requirements import uncovered
+
+    typer.echo(requirement_list.render(catalogue()))
+    raise typer.Exit(1 if uncovered(catalogue()) else 0)
+
+
+@app.command()
+def merge(
+    runs: Annotated[list[str], typer.Argument(help="As for `render`, two or more.", metavar="RUN...")],
+    output: Annotated[Path, typer.Option(help="An HTML file if the name ends with .html, else Markdown.")],
+) -> None:
+    """Set several runs side by side: a row for each case, a column for each run."""
+    from conformance.report import comparison
+
+    found = comparison.compare([RunReader(_run_folder(run)) for run in runs])
+    write = comparison.to_html if output.suffix == ".html" else comparison.to_markdown
+    output.write_text(write(found), encoding="utf-8")
+
+
+@app.command()
 def render(run: RunArgument) -> None:
     """Write the reports of a run anew from its run.ndjson."""
     _write_reports(_run_folder(run))
 
 
 def _write_reports(folder: Path) -> None:
-    from conformance.report import html, json_report, junit, markdown
+    from conformance.report import badge, html, json_report, junit, markdown
 
     reader = RunReader(folder)
     for name, module in (
         ("report.json", json_report),
         ("junit.xml", junit),
         ("summary.md", markdown),
+        ("badge.json", badge),
         ("report.html", html),
     ):
         (folder / name).write_text(module.render(reader), encoding="utf-8")
-    typer.echo(f"Reports: {folder / 'report.html'}, junit.xml, report.json, summary.md, run.ndjson")
+    typer.echo(f"Reports: {folder / 'report.html'}, junit.xml, report.json, summary.md, badge.json, run.ndjson")
 
 
 def _link_last(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a run covered: sentences of the contract, and event names that were sent."""
+"""What a run covered: sentences of the contract, event names that were sent, keywords of its schemas."""
 
 from __future__ import annotations
 
@@ -45,6 +45,17 @@ class EventRow:
     """Those of them that were answered by a 2xx."""
 
 
+@dataclass(frozen=True, slots=True)
+class KeywordRow:
+    """One keyword of JSON Schema in the generated phase of one run."""
+
+    keyword: str
+    met: int
+    """Times that a valid body met it."""
+    broken: int
+    """Times that an invalid body broke it."""
+
+
 def sentence_of(key: str) -> str:
     """The sentence behind a key, empty if it is not known."""
     known = requirements().get(key)
@@ -59,7 +70,7 @@ def requirement_rows(seen: Overview) -> list[RequirementRow]:
             cases.setdefault(key, []).append(info.id)
     reports = {case.id: case for case in seen.cases}
     rows = []
-    for key in sorted(cases, key=_natural):
+    for key in sorted(cases, key=natural):
         ran = [reports[id] for id in cases[key] if id in reports]
         outcomes = {outcome for case in ran for outcome in case.counts}
         reason = ""
@@ -95,6 +106,18 @@ def event_rows(run: RunReader, seen: Overview) -> list[EventRow]:
     ]
 
 
+def keyword_rows(seen: Overview) -> list[KeywordRow]:
+    """One row for each keyword that generated bodies met or broke; none if nothing was generated."""
+    found = (seen.generated or {}).get("keywords", {"valid": {}, "invalid": {}})
+    met, broken = found["valid"], found["invalid"]
+    return [KeywordRow(one, met.get(one, 0), broken.get(one, 0)) for one in sorted({*met, *broken})]
+
+
+def natural(key: str) -> list[tuple[int, str]]:
+    """Sorts keys of requirements: R-EVT-2 before R-EVT-10."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", key)]
+
+
 def _names_sent(run: RunReader, seen: Overview) -> Iterator[tuple[str, str, int | None]]:
     names: dict[int, str | None] = {}
     for record in seen.results:
@@ -109,7 +132,3 @@ def _names_sent(run: RunReader, seen: Overview) -> Iterator[tuple[str, str, int 
             name = names[place["at"]]
             if name is not None:
                 yield record["payload"], name, exchange["answer"]["status"]
-
-
-def _natural(key: str) -> list[tuple[int, str]]:
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", key)]

@@ -12,14 +12,15 @@ import shlex
 import zlib
 from collections.abc import Iterator
 from html import escape
-from importlib.resources import files
 from typing import Any
 
 from conformance.oracle import consequence
-from conformance.report.coverage import event_rows, requirement_rows, sentence_of
+from conformance.report import tables
+from conformance.report.coverage import sentence_of
 from conformance.report.curl import command_of
 from conformance.report.lookup import Record, answered_by, judged
 from conformance.report.overview import SEVERITY, CaseReport, Overview, area_title, fate, overview
+from conformance.report.page import filled, text_of
 from conformance.report.records import RunReader
 
 #: Of a body at most so many bytes are shown; of one that passed, few will look at more.
@@ -38,22 +39,16 @@ def render(run: RunReader) -> str:
     block_of = {id: n for n, block in enumerate(blocks) for id in block["results"]}
     parts = {
         "title": escape(f"{seen.verdict}: {seen.run.get('target', '')}"),
-        "css": _file("report.css"),
-        "js": _file("report.js"),
-        "head": _head(run, seen),
-        "tables": _tables(run, seen),
+        "js": text_of("report.js"),
+        "head": _head(seen),
+        "tables": tables.render(run, seen),
         "rows": script_json(_rows(seen, block_of)),
         "evidence": "\n".join(
             f'<script type="text/plain" id="evidence-{n}">{_packed(block)}</script>'
             for n, block in enumerate(blocks)
         ),
     }
-    page = _file("report.html")
-    # In one pass: what is put in is never looked through for further placeholders.
-    pieces = page.split("{{")
-    return pieces[0] + "".join(
-        parts[name] + rest for name, _, rest in (piece.partition("}}") for piece in pieces[1:])
-    )
+    return filled("report.html", parts)
 
 
 def script_json(value: Any) -> str:
@@ -62,10 +57,6 @@ def script_json(value: Any) -> str:
     for char in "<>&\u2028\u2029":
         text = text.replace(char, f"\\u{ord(char):04x}")
     return text
-
-
-def _file(name: str) -> str:
-    return (files("conformance.report") / name).read_text(encoding="utf-8")
 
 
 def _packed(block: dict[str, Any]) -> str:
@@ -194,7 +185,7 @@ def _shown(data: bytes) -> dict[str, str]:
 # What needs no script.
 
 
-def _head(run: RunReader, seen: Overview) -> str:
+def _head(seen: Overview) -> str:
     about, end = seen.run, seen.end or {}
     kind = "good" if seen.verdict.startswith("CONFORMANT") else "bad" if seen.conclusive else "unclear"
     facts = [
@@ -227,66 +218,3 @@ def _troubles(seen: Overview) -> str:
     lines += [str(text) for text in end.get("surprises", [])]
     lines += [f"Generated phase: {text}" for text in (seen.generated or {}).get("errors", [])]
     return f'<ul class="troubles">{"".join(f"<li>{escape(one)}</li>" for one in lines)}</ul>' if lines else ""
-
-
-def _tables(run: RunReader, seen: Overview) -> str:
-    blocked = [
-        (
-            row["case"],
-            row.get("level", ""),
-            row.get("needs", ""),
-            row["reason"],
-            (row.get("because") or "yes") if row.get("expected") else "no",
-        )
-        for row in seen.blocked()
-    ]
-    requirements = [
-        (row.key, row.sentence, row.state, ", ".join(row.cases), ", ".join(row.failed), row.reason)
-        for row in requirement_rows(seen)
-    ]
-    states = [row[2] for row in requirements]
-    events = [(row.payload, row.name, row.sent, row.delivered) for row in event_rows(run, seen)]
-    preflight = [(one["id"], one["title"], "yes" if one["ok"] else "no", one["reason"]) for one in seen.preflight]
-    elicited = sum(1 for row in seen.codes if row["state"] == "elicited")
-    text = _table(
-        f"Blocked cases: {len(blocked)}", ("case", "level", "needs", "reason", "expected"), blocked, bool(blocked)
-    )
-    text += _table(
-        f"Response codes: {elicited} of {len(seen.codes)} elicited for their intended cause",
-        ("endpoint", "code", "state", "by"),
-        [(row["endpoint"], row["code"], row["state"], ", ".join(row["by"])) for row in seen.codes],
-    )
-    text += _table(
-        f"Requirements: {states.count('tested')} of {len(states)} tested, {states.count('blocked')} blocked",
-        ("key", "sentence", "state", "cases", "failed", "reason"),
-        requirements,
-    )
-    text += _table(
-        f"Event names: {sum(1 for row in events if row[2])} of {len(events)} sent (by payload)",
-        ("payload", "event name", "sent", "delivered"),
-        events,
-    )
-    text += _table(f"Preflight: {len(preflight)} questions", ("id", "question", "well", "finding"), preflight)
-    if seen.generated is not None:
-        part = seen.generated
-        rows = [("requests", part["executed"]), ("findings", part["findings"]), ("seconds", part["seconds"])]
-        rows += [("warning", one) for one in part["warnings"]] + [("error", one) for one in part["errors"]]
-        text += _table("Generated phase", ("what", "value"), rows)
-    return text
-
-
-def _table(title: str, heads: tuple[str, ...], rows: list[tuple[Any, ...]], is_open: bool = False) -> str:
-    head = "".join(f'<th scope="col">{one}</th>' for one in heads)
-    lines = (
-        "<tr>"
-        + "".join(
-            f'<td data-head="{name}" data-is="{escape(str(cell))[:20]}">{escape(str(cell))}</td>'
-            for name, cell in zip(heads, row, strict=True)
-        )
-        + "</tr>"
-        for row in rows
-    )
-    return (
-        f"<details{' open' if is_open else ''}><summary>{escape(title)}</summary>"
-        f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></details>"
-    )

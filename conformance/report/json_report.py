@@ -10,13 +10,15 @@ from dataclasses import asdict
 from typing import Any
 
 from conformance.oracle import consequence
-from conformance.report.coverage import event_rows, requirement_rows
+from conformance.report.coverage import event_rows, keyword_rows, requirement_rows
+from conformance.report.enumerations import enumeration_rows
 from conformance.report.lookup import Record, answered_by, judged
 from conformance.report.overview import SEVERITY, CaseReport, Overview, area_title, fate, overview
 from conformance.report.records import RunReader
+from conformance.report.tuples import tuple_rows
 from conformance.verdict import Outcome
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 
 
 def render(run: RunReader) -> str:
@@ -45,6 +47,9 @@ def render(run: RunReader) -> str:
         "codes": list(seen.codes),
         "requirements": [asdict(row) for row in requirement_rows(seen)],
         "event_names": [asdict(row) for row in event_rows(run, seen)],
+        "enumerations": [asdict(row) for row in enumeration_rows(run)],
+        "tuples": [asdict(row) for row in tuple_rows(seen)],
+        "keywords": [asdict(row) for row in keyword_rows(seen)],
         "generated": None if seen.generated is None else _without_type(seen.generated),
     }
     return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
@@ -141,6 +146,22 @@ SCHEMA: dict[str, Any] = {
         ),
         requirements=_list(_object(key=_TEXT, state=_TEXT, cases=_TEXTS)),
         event_names=_list(_object(payload=_TEXT, name=_TEXT, sent=_NUMBER, delivered=_NUMBER)),
+        enumerations=_list(
+            _object(endpoint=_TEXT, member=_TEXT, known=_NUMBER, sent=_NUMBER, delivered=_NUMBER, never_sent=_TEXTS)
+        ),
+        tuples=_list(
+            _object(
+                operation=_TEXT,
+                request_type=_TEXT,
+                scheme=_TEXT,
+                status=_STATUS,
+                answer_type=_TEXT,
+                attempts=_NUMBER,
+                judged=_NUMBER,
+                matches=_NUMBER,
+            )
+        ),
+        keywords=_list(_object(keyword=_TEXT, met=_NUMBER, broken=_NUMBER)),
         generated={"type": ["object", "null"]},
     ),
 }

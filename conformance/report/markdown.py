@@ -22,16 +22,16 @@ def render(run: RunReader) -> str:
     seen = overview(run)
     about = seen.run
     blocks = [
-        f"## {_text(seen.verdict)}",
-        _text(seen.verdict_line),
+        f"## {plain(seen.verdict)}",
+        plain(seen.verdict_line),
         f"{_code(about.get('target', ''))} as {_code(about.get('profile', ''))}, suite "
-        f"{_text(about.get('suite', ''))}, contract {_code(str(about.get('contract_sha256', ''))[:16])}, "
-        f"run {_code(about.get('id', ''))} of {_text(about.get('started', ''))}",
+        f"{plain(about.get('suite', ''))}, contract {_code(str(about.get('contract_sha256', ''))[:16])}, "
+        f"run {_code(about.get('id', ''))} of {plain(about.get('started', ''))}",
     ]
     refused = [one for one in seen.preflight if not one["ok"]]
     if refused:
         blocks.append(
-            "\n".join(f"- **{one['id']}** {_text(one['title'])}: {_text(one['reason'])}" for one in refused)
+            "\n".join(f"- **{one['id']}** {plain(one['title'])}: {plain(one['reason'])}" for one in refused)
         )
     blocks.append(_areas(seen))
     blocks += [_failed(run, seen, case) for case in seen.worst_first(Outcome.FAIL)]
@@ -41,10 +41,16 @@ def render(run: RunReader) -> str:
     if rows := seen.blocked():
         lines = ["### BLOCKED", "", "| case | needs | reason | expected |", "| --- | --- | --- | --- |"]
         for row in rows:
-            expected = _text(row.get("because") or "yes") if row.get("expected") else "no"
-            lines.append(f"| {row['case']} | {_text(row['needs'])} | {_text(row['reason'])} | {expected} |")
+            expected = plain(row.get("because") or "yes") if row.get("expected") else "no"
+            lines.append(f"| {row['case']} | {plain(row['needs'])} | {plain(row['reason'])} | {expected} |")
         blocks.append("\n".join(lines))
     return _fitting(blocks)
+
+
+def plain(value: object) -> str:
+    """Plain text: neither HTML nor Markdown nor a new line."""
+    line = html.escape(" ".join(str(value).split()), quote=False)
+    return re.sub(r"([\\`*_\[\]|~])", r"\\\1", line)
 
 
 def _areas(seen: Overview) -> str:
@@ -55,29 +61,29 @@ def _areas(seen: Overview) -> str:
     ]
     for area, cases in seen.areas().items():
         counts = " | ".join(str(sum(case.counts[one] for case in cases) or "") for one in present)
-        lines.append(f"| {area} {_text(area_title(area))} | {len(cases)} | {counts} |")
+        lines.append(f"| {area} {plain(area_title(area))} | {len(cases)} | {counts} |")
     return "\n".join(lines)
 
 
 def _failed(run: RunReader, seen: Overview, case: CaseReport) -> str:
     records = case.having(Outcome.FAIL)
-    lines = [f"### FAIL {_text(case.name)}", ""]
+    lines = [f"### FAIL {plain(case.name)}", ""]
     lines.append(
         f"{case.level}, {', '.join(case.requirements) or 'no requirement'}; {len(records)} of "
         f"{len(case.results)} variants."
     )
     lines.append("")
     for record in records[:_TOLD]:
-        by = f" ({_text(by)})" if (by := answered_by(record)) else ""
+        by = f" ({plain(by)})" if (by := answered_by(record)) else ""
         known = " - known (baseline)" if seen.baselined(record) else ""
-        change = f"; change: {_text(record['change'])}" if record["change"] else ""
-        lines.append(f"- **{_text(record['variant'])}**: {_text(record['reason'])}{by}{change}{known}")
+        change = f"; change: {plain(record['change'])}" if record["change"] else ""
+        lines.append(f"- **{plain(record['variant'])}**: {plain(record['reason'])}{by}{change}{known}")
     if len(records) > _TOLD:
         lines.append(f"- and {len(records) - _TOLD} more")
     if case.consequence:
-        lines += ["", f"**{_text(case.consequence)}**"]
+        lines += ["", f"**{plain(case.consequence)}**"]
     if case.fix:
-        lines += ["", f"Fix: {_text(case.fix)}"]
+        lines += ["", f"Fix: {plain(case.fix)}"]
     command = command_of(run, seen.run, records[0])
     if command is not None and len(command) <= _SHORT_COMMAND:
         fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", command)), default=0))
@@ -88,7 +94,7 @@ def _failed(run: RunReader, seen: Overview, case: CaseReport) -> str:
 def _brief(case: CaseReport, outcome: Outcome) -> str:
     records = case.having(outcome)
     more = f" (and {len(records) - 1} more)" if len(records) > 1 else ""
-    return f"- **{_text(case.name)}**: {_text(records[0]['variant'])}: {_text(records[0]['reason'])}{more}"
+    return f"- **{plain(case.name)}**: {plain(records[0]['variant'])}: {plain(records[0]['reason'])}{more}"
 
 
 def _fitting(blocks: list[str]) -> str:
@@ -98,12 +104,6 @@ def _fitting(blocks: list[str]) -> str:
             return text + f"...and {len(blocks) - n} more parts; see the HTML report.\n"
         text += block + "\n\n"
     return text
-
-
-def _text(value: object) -> str:
-    """Plain text: neither HTML nor Markdown nor a new line."""
-    line = html.escape(" ".join(str(value).split()), quote=False)
-    return re.sub(r"([\\`*_\[\]|~])", r"\\\1", line)
 
 
 def _code(value: object) -> str:

@@ -109,10 +109,14 @@ class Overview:
         counts = self.counts
         executed = [case for case in self.cases if any(one in EXECUTED for one in case.counts)]
         variants = sum(counts[one] for one in EXECUTED)
-        broken = sum(1 for case in self.cases if case.level == "MUST" and Outcome.FAIL in case.counts)
+        broken = self.musts(Outcome.FAIL)
         parts = [f"{_number(len(executed), 'case')} and {_number(variants, 'variant')} executed"]
         parts += [f"{counts[one]} {one}" for one in SEVERITY if counts[one] and one is not Outcome.PASS]
         return f"{self.verdict}{f': {broken} MUST broken' if broken else ''} - " + ", ".join(parts)
+
+    def musts(self, outcome: Outcome) -> int:
+        """How many MUST cases have a result with this outcome."""
+        return sum(1 for case in self.cases if case.level == "MUST" and outcome in case.counts)
 
     def areas(self) -> dict[str, list[CaseReport]]:
         """The cases by area."""
@@ -162,7 +166,7 @@ def overview(run: RunReader) -> Overview:
             generated = record
         elif kind == "end":
             end = record
-    cases = sorted((_case(id, records) for id, records in by_case.items()), key=_place)
+    cases = sorted((_case(id, records) for id, records in by_case.items()), key=place)
     return Overview(head, tuple(preflight), tuple(cases), tuple(codes), generated, end)
 
 
@@ -178,6 +182,12 @@ def fate(record: Record) -> str:
     return sentence(consequence(record["status"]))
 
 
+def place(case: CaseReport) -> tuple[int, str]:
+    """Sorts cases as the catalogue has its areas."""
+    areas = [str(area) for area in Area]
+    return (areas.index(case.area) if case.area in areas else len(areas), case.id)
+
+
 def _case(id: str, records: list[Record]) -> CaseReport:
     info = catalogue().get(id)
     level = records[0]["level"]
@@ -186,11 +196,6 @@ def _case(id: str, records: list[Record]) -> CaseReport:
     return CaseReport(
         id, level, tuple(records), info.title, info.requirements, info.consequence, info.fix, info.hints
     )
-
-
-def _place(case: CaseReport) -> tuple[int, str]:
-    areas = [str(area) for area in Area]
-    return (areas.index(case.area) if case.area in areas else len(areas), case.id)
 
 
 def _number(count: int, noun: str) -> str:

@@ -39,6 +39,7 @@ class RunWriter:
     def write(self, kind: str, **members: Any) -> None:
         """Write one line."""
         line = json.dumps({"type": kind, **members}, ensure_ascii=False)
+        self._bodies.flush()  # first: a line that is there must not point to a body that is not
         self._lines.write(self._redactor.clean(line.encode("utf-8", "backslashreplace")) + b"\n")
         self._lines.flush()
 
@@ -114,10 +115,15 @@ class RunReader:
         self.folder = folder
 
     def lines(self, kind: str | None = None) -> Iterator[dict[str, Any]]:
-        """The lines, all or of one kind."""
-        with (self.folder / RUN_FILE).open(encoding="utf-8") as file:
+        """The lines, all or of one kind; without a last one that was only half written."""
+        with (self.folder / RUN_FILE).open("rb") as file:
             for line in file:
-                record: dict[str, Any] = json.loads(line)
+                try:
+                    record: dict[str, Any] = json.loads(line)
+                except ValueError:
+                    if line.endswith(b"\n"):
+                        raise
+                    return
                 if kind is None or record["type"] == kind:
                     yield record
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from conformance.generative import GeneratedOutcome
 from conformance.redaction import Redactor
 from conformance.report.records import RunReader, RunWriter
 from conformance.requests.rendering import Rendered
 from conformance.requests.request import Channel, Framing
 from conformance.results import Exchange, Result
+from conformance.runner.running import summary
 from conformance.verdict import Level, Outcome
 from conformance.wire.answer import Answer
 
@@ -76,6 +78,9 @@ def write_run(
     strict: bool = False,
     verdict: str | None = "NOT CONFORMANT",
     preflight_ok: bool = True,
+    profile: str = "reference",
+    only: tuple[str, ...] = (),
+    generated: GeneratedOutcome | None = None,
 ) -> RunReader:
     """Write the folder of a run and open it; `verdict` None leaves it without an end."""
     writer = RunWriter(folder, redactor or Redactor())
@@ -86,10 +91,10 @@ def write_run(
         started="2026-08-01T12:00:00+00:00",
         suite="1.0",
         target="https://localhost:8443",
-        profile="reference",
+        profile=profile,
         contract_sha256="ab" * 32,
         ca_file="lab-ca.pem",
-        options={"strict": strict, "waves": [1, 2], "only": []},
+        options={"strict": strict, "waves": [1, 2], "only": list(only)},
     )
     found = "all 7 accepted" if preflight_ok else "orderEvent in json: answered 401"
     writer.write(
@@ -97,6 +102,8 @@ def write_run(
     )
     for number, one in enumerate(results, 1):
         writer.result(number, one)
+    if generated is not None:
+        writer.write("generated", **summary(generated))
     rows = [{"endpoint": "order", "code": 202, "state": "elicited", "by": ["DEL-01"]}]
     writer.write("codes", rows=[*rows, {"endpoint": "order", "code": 503, "state": "not seen", "by": []}])
     if verdict is not None:
