@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 from conformance.cases.messages import EXACTLY_ONE, another_message
-from conformance.cases.variants import full_request
+from conformance.cases.variants import full_request, kind_of_place, places_in, request_with_each_member
 from conformance.catalogue import case
 from conformance.checks import declared_media_type
 from conformance.contract.reading import Endpoint, Payload, event_names
 from conformance.contract.samples import minimal_body
-from conformance.contract.text import JsonValue, added, parse_object, removed
+from conformance.contract.text import JsonValue, added, get, parse_object, removed
 from conformance.oracle import ANY, Consequence
 from conformance.requests.changes import nothing, set_value
 from conformance.requests.request import Form, Request
@@ -138,7 +140,7 @@ def smallest_bodies(subject: Subject) -> Case:
 
 @case(
     "DEL-12",
-    "A body with every documented member filled, in several scripts, is delivered",
+    "A body with every documented member filled, in several scripts, and every documented value is delivered",
     level=Level.MUST,
     wave=1,
     requirements=("R-FMT-4",),
@@ -151,9 +153,25 @@ def smallest_bodies(subject: Subject) -> Case:
     },
 )
 def largest_bodies(subject: Subject) -> Case:
+    seen: dict[Form, set[Hashable]] = {form: set() for form in Form}
     for payload in subject.payloads:
         for form in subject.forms(payload.endpoint):
             yield Probe(f"{payload} {form}", full_request(subject, payload, form), _DELIVERED)
+            yield from _documented_values(subject, payload, form, seen[form])
+
+
+def _documented_values(subject: Subject, payload: Payload, form: Form, seen: set[Hashable]) -> Case:
+    """Each value that the contract names for a member, at one place of each kind that was not seen before."""
+    control = request_with_each_member(subject, payload, form)
+    for place in places_in(control):
+        if place.member.name != "eventName" and kind_of_place(place) not in seen:
+            seen.add(kind_of_place(place))
+            for value in place.member.known_values:
+                variant = f"{payload} {form} {place.pointer} {value}"
+                if value == get(control.values, place.pointer):
+                    yield Probe(variant, control, _DELIVERED)
+                else:
+                    yield Twin(variant, control, set_value(place.pointer, value), _DELIVERED)
 
 
 @case(

@@ -224,6 +224,12 @@ def _rare_member(event: Event) -> Answer | None:
     return crash_if(found, "NotImplementedException: certification")
 
 
+@habit("MU-270")
+def _forecasts_unknown(event: Event) -> Answer | None:
+    found = any(value.get("orderType") == "Forecast" for _, value in documented(event))
+    return refuse_if(found, "orderType is not known.")
+
+
 # Unknown members and values.
 
 
