@@ -15,8 +15,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from conformance import yaml_text
+from conformance.catalogue import catalogue
 from conformance.results import Result
 from conformance.verdict import Outcome
+
+#: What was found by a generated body and fits no case.
+_UNMAPPED = "GEN-000"
+_HINDERED = frozenset({Outcome.FAIL, Outcome.WEAK, Outcome.BLOCKED, Outcome.ERROR})
 
 
 class BaselineError(Exception):
@@ -56,16 +61,20 @@ def load(path: Path) -> tuple[Entry, ...]:
     """The entries of a file.
 
     Raises:
-        BaselineError: it cannot be read, or an entry has no reason or no day.
+        BaselineError: it cannot be read, an entry has no reason or no day, or no case is called so.
     """
     try:
         rows = yaml_text.read(path.read_text(encoding="utf-8")) or []
-        return tuple(Entry.model_validate(row) for row in rows)
-    except (OSError, yaml.YAMLError, TypeError) as error:
+        entries = tuple(Entry.model_validate(row) for row in rows)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError) as error:
         raise BaselineError(f"{path}: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
         raise BaselineError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    for entry in entries:
+        if entry.case not in catalogue() and entry.case != _UNMAPPED:
+            raise BaselineError(f"{path}: no case is called {entry.case}; `list` shows them all")
+    return entries
 
 
 def apply(entries: Iterable[Entry], results: Iterable[Result], today: date) -> BaselineOutcome:
@@ -77,11 +86,12 @@ def apply(entries: Iterable[Entry], results: Iterable[Result], today: date) -> B
     for entry in entries:
         name = f"{entry.case} {entry.variant}"
         about = [result for result in found if entry.covers(result)]
+        outcomes = {result.outcome for result in about}
         failures = [result for result in about if result.outcome in (Outcome.FAIL, Outcome.WEAK)]
         if entry.until < today:
             ended.append(name)
         elif failures:
             accepted += [f"{result.case} {result.variant}" for result in failures]
-        elif about and all(result.outcome is Outcome.PASS for result in about):
+        elif Outcome.PASS in outcomes and not outcomes & _HINDERED:  # N/A and INFO say nothing of the finding
             passed.append(name)
     return BaselineOutcome(tuple(accepted), tuple(passed), tuple(ended))

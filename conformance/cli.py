@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -13,12 +15,15 @@ from typing import Annotated
 import typer
 
 from conformance import baseline as baselines
+from conformance import preflight
 from conformance.catalogue import CaseInfo, catalogue
-from conformance.profile import ProfileError
+from conformance.profile import Profile, ProfileError
 from conformance.profile import load as load_profile
+from conformance.report.lookup import NoResultError
 from conformance.report.records import RunReader
 from conformance.report.replay import ReplayError
 from conformance.runner.transport import CannotTryError
+from conformance.wire.address import Address, AddressError
 
 app = typer.Typer(
     name="conformance",
@@ -29,7 +34,15 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-_USERS_MISTAKES = (ProfileError, baselines.BaselineError, CannotTryError, ReplayError, OSError)
+_USERS_MISTAKES = (
+    ProfileError,
+    baselines.BaselineError,
+    AddressError,
+    CannotTryError,
+    NoResultError,
+    ReplayError,
+    OSError,
+)
 
 RUNS = Path(".conformance/runs")
 FINDINGS = Path(".conformance/findings")
@@ -60,12 +73,15 @@ def run_command(
     only: Annotated[
         list[str] | None, typer.Option(help="Ids or beginnings of ids, such as AUTH or MAL-05.")
     ] = None,
-    wave: Annotated[list[int] | None, typer.Option(help="1, 2 or 3; 1 and 2 unless told.")] = None,
+    wave: Annotated[list[int] | None, typer.Option(min=1, max=2, help="1 or 2; both unless told.")] = None,
     intrusive: Annotated[bool, typer.Option(help="Also wave 3: expansion of XML, slow senders, bursts.")] = False,
     strict: Annotated[bool, typer.Option(help="A WEAK fails too.")] = False,
     quick: Annotated[bool, typer.Option(help="Wave 1 with fewer repetitions.")] = False,
     generated: Annotated[float, typer.Option(help="Seconds for the generated phase; 0 leaves it out.")] = 0.0,
     fresh_seed: Annotated[bool, typer.Option(help="Other generated bodies than last time.")] = False,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="The generated bodies of an earlier run with --fresh-seed.")
+    ] = None,
     shuffle: Annotated[int | None, typer.Option(help="Cases in an order that this number determines.")] = None,
     pace: Annotated[float | None, typer.Option(help="Requests per second; 5 unless on this machine.")] = None,
     baseline: Annotated[Path | None, typer.Option(help="Accepted findings: case, variant, reason, until.")] = None,
@@ -77,12 +93,14 @@ def run_command(
     """Judge a receiver. Exit status: 0 conformant, 1 failures, 2 a fault of the suite, 3 something could not be
     tried, 4 the baseline has to be shortened."""
     from conformance.runner.running import Options, run
+    from conformance.runner.running import chosen as selection
 
     chosen = load_profile(_profile_path(profile))
     waves = tuple(wave or ((1,) if quick else (1, 2))) + ((3,) if intrusive else ())
+    _names_that_exist(chosen, url, i_own_the_target)
     options = Options(
         waves=waves,
-        only=tuple(only or ()),
+        only=tuple(_prefixes(only)),
         strict=strict,
         full=not quick,
         generated=generated,
@@ -92,13 +110,19 @@ def run_command(
         allowed=i_own_the_target,
         baseline=baselines.load(baseline) if baseline else (),
         shuffle=shuffle,
+        seed=seed,
     )
+    for one in options.only:
+        if not selection(replace(options, only=(one,))):
+            raise ProfileError(f"--only {one}: all of it is wave 3, which could hurt; it needs --intrusive")
     target = folder or RUNS / datetime.now().strftime("%Y%m%d-%H%M%S")
     progress = _Progress()
-    outcome = run(chosen, url, target, options, tell=_tell, progress=progress)
+    with _orderly_end(target):
+        outcome = run(chosen, url, target, options, tell=_tell, progress=progress)
     progress.done()
     _write_reports(target)
-    _link_last(target)
+    if outcome.results:
+        _link_last(target)
     from rich.console import Console
 
     from conformance.report import terminal
@@ -246,9 +270,55 @@ def _profile_path(name: str) -> Path:
 
 
 def _chosen(only: list[str] | None) -> Iterator[CaseInfo]:
+    prefixes = tuple(_prefixes(only))
     for info in catalogue().values():
-        if not only or any(info.id.startswith(one.upper()) for one in only):
+        if not prefixes or info.id.startswith(prefixes):
             yield info
+
+
+def _prefixes(only: list[str] | None) -> Iterator[str]:
+    for one in only or ():
+        if not any(info.id.startswith(one.upper()) for info in catalogue().values()):
+            raise ProfileError(f"no case is called {one} or begins so; `python -m conformance list` shows them all")
+        yield one.upper()
+
+
+def _names_that_exist(profile: Profile, url: str, allowed: str | None) -> None:
+    """A slip in a name would be taken for silence, and the run for one that was allowed."""
+    for node in filter(None, (url, profile.second_url)):
+        permission = preflight.permission(Address.of(node, None), allowed)
+        if not permission.ok:
+            raise ProfileError(permission.reason)
+    for id in profile.expected_blocked:
+        if id not in catalogue():
+            raise ProfileError(f"expected_blocked.{id}: no case is called so")
+    needed = {need for info in catalogue().values() for need in info.needs}
+    for kind, names in (("states", profile.states), ("actions", profile.actions)):
+        for name in names:
+            if name not in needed:
+                raise ProfileError(f"{kind}.{name}: no case needs it; {', '.join(sorted(needed))} are known")
+
+
+@contextmanager
+def _orderly_end(folder: Path) -> Iterator[None]:
+    """Whoever ends a run, by Ctrl-C or as CI does: the receiver is put back, and what was found is kept."""
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def interrupted(number: int, frame: object) -> None:
+        for one in signals:
+            signal.signal(one, signal.SIG_IGN)  # the receiver is put back undisturbed
+        _tell("interrupted; the receiver is put back")
+        raise KeyboardInterrupt
+
+    before = {one: signal.signal(one, interrupted) for one in signals}
+    try:
+        yield
+    except KeyboardInterrupt:
+        _write_reports(folder)
+        raise typer.Exit(128 + signal.SIGINT) from None
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def _tell(text: str) -> None:

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from conformance.oracle import Consequence, consequence
 from conformance.profile import Profile
 from conformance.runner import hooks
+from conformance.runner.canary import Canary
 from conformance.runner.laboratory import Laboratory
 from conformance.runner.transport import CannotTryError
 from conformance.subject import Subject
 from conformance.wire.address import Address
+from conformance.wire.answer import Answer
 from conformance.wire.handshake import self_check
 
 
@@ -32,7 +34,9 @@ class Finding:
 
 
 def contract_hash(profile: Profile) -> str:
-    """SHA-256 over the served contracts that the profile names."""
+    """SHA-256 over the served contracts that the profile names; empty if it names none."""
+    if not profile.contracts:
+        return ""
     digest = hashlib.sha256()
     for endpoint in sorted(profile.contracts):
         digest.update(profile.contracts[endpoint].read_bytes())
@@ -62,7 +66,8 @@ def reachable(address: Address) -> Finding:
         with socket.create_connection((address.host, address.port), timeout=10):
             return Finding("PRE-1", title, ok=True, reason=f"{address.host}:{address.port}")
     except OSError as error:
-        return Finding("PRE-1", title, ok=False, reason=f"{address.host}:{address.port}: {error.strerror or error}")
+        reason = f"{address.host}:{address.port}: {error.strerror or error}; has the receiver been started?"
+        return Finding("PRE-1", title, ok=False, reason=reason)
 
 
 def certificate(address: Address) -> Finding:
@@ -77,26 +82,31 @@ def certificate(address: Address) -> Finding:
         ):
             return Finding("PRE-7", title, ok=True, reason="valid for its name", fatal=False)
     except ssl.SSLCertVerificationError as error:
-        return Finding("PRE-7", title, ok=False, reason=error.verify_message, fatal=not address.on_loopback)
+        reason = f"{error.verify_message}; name the authority of a lab as ca_file in the profile"
+        if address.on_loopback:
+            reason += "; the run goes on without looking at the certificate, except in the cases about it"
+        return Finding("PRE-7", title, ok=False, reason=reason, fatal=not address.on_loopback)
     except OSError as error:
         return Finding("PRE-7", title, ok=False, reason=str(error.strerror or error), fatal=False)
 
 
-def instruments() -> Finding:
+def instruments(canary: Canary | None) -> Finding:
     """PRE-2: the suite's own eyes."""
-    title = "the TLS probe can speak what it asks for"
+    title = "the TLS probe can speak what it asks for, and the canary notices a call"
     try:
-        trouble = self_check()
+        trouble = self_check() or ("" if canary is None or canary.notices() else "the canary did not notice a call")
     except OSError as error:
         trouble = str(error)
-    return Finding("PRE-2", title, ok=not trouble, reason=trouble or "TLS 1.0 of our own was seen as TLS 1.0")
+    seen = "TLS 1.0 of our own was seen as TLS 1.0" + ("" if canary is None else ", a call of our own as a call")
+    return Finding("PRE-2", title, ok=not trouble, reason=trouble or seen)
 
 
 def golden_events(subject: Subject, laboratory: Laboratory) -> Iterator[Finding]:
     """PRE-3: the credentials and each claimed payload."""
     laboratory.begin("PRE-3")
     title = "the credentials and the golden event of each claimed payload are accepted"
-    refusals = []
+    refusals: list[str] = []
+    hints: set[str] = set()
     for request in subject.goldens():
         try:
             answer = laboratory.deliver(request, "control").answer
@@ -104,14 +114,14 @@ def golden_events(subject: Subject, laboratory: Laboratory) -> Iterator[Finding]
             refusals.append(str(error))
             break
         if consequence(answer.status) is not Consequence.DELIVERED:
-            said = f"answered {answer.status}" if answer.status is not None else answer.failure
-            refusals.append(f"{request.payload} in {request.form}: {said}")
+            refusals.append(f"{request.payload} in {request.form}: {answer.said}")
+            hints.add(_hint(answer, laboratory.address))
     total = sum(1 for _ in subject.goldens())
     yield Finding(
         "PRE-3",
         title,
         ok=not refusals,
-        reason="; ".join(refusals) or f"all {total} accepted",
+        reason="; ".join([*refusals, *sorted(hints - {""})]) or f"all {total} accepted",
         fatal=len(refusals) >= total or not total,
     )
 
@@ -133,6 +143,16 @@ def hooks_answer(profile: Profile) -> Finding:
         except OSError as error:
             troubles.append(f"{place[0]}:{place[1]}: {error.strerror or error}")
     return Finding("PRE-5", title, ok=not troubles, reason="; ".join(troubles) or "they do", fatal=False)
+
+
+def _hint(answer: Answer, address: Address) -> str:
+    if answer.status in (401, 403):
+        return "look at the credentials in the profile, and the variables they come from"
+    if answer.status in (404, 405):
+        return "look at operations.….path in the profile"
+    if not address.secure:
+        return "if the port speaks TLS, the URL begins with https"
+    return ""
 
 
 def contracts(profile: Profile) -> Finding:

@@ -124,7 +124,7 @@ class Observer(_Part):
     """`$`: the length of the JSON array; `$.a.b`: a number in an object."""
     seconds: float = 5.0
     """How long an accepted event may take until its effect is there."""
-    settle: float = 0.0
+    settle: float = 1.0
     """How long after that a second effect could come; only then is it certain that there is one."""
     mirror: str | None = None
     """A command or `http GET URL` that prints the receiver's state of the order as JSON: `$.lines`, `$.version`."""
@@ -186,7 +186,7 @@ def load(path: Path) -> Profile:
         raw = yaml_text.read(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ProfileError(f"{path}: {error.strerror}") from error
-    except yaml.YAMLError as error:
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise ProfileError(f"{path}: no YAML: {error}") from error
     try:
         profile = Profile.model_validate(raw)
@@ -201,7 +201,30 @@ def load(path: Path) -> Profile:
             for one in error.errors()
         ]
         raise ProfileError("\n".join(lines)) from None
+    if lacking := _without_credentials(profile):
+        raise ProfileError("\n".join(f"{path}: {line}" for line in lacking))
     return _resolved(profile, path.parent)
+
+
+def _without_credentials(profile: Profile) -> list[str]:
+    """A line for each key that a claim needs and that is not there."""
+    keys = {
+        "basic": ("basic", profile.basic),
+        "bearer": ("bearer", profile.bearer),
+        "oauth": ("issuer", profile.issuer),
+    }
+    lines: list[str] = []
+    for endpoint, operation in profile.operations.items():
+        if not operation.schemes:
+            lines.append(f"operations.{endpoint}.schemes: has to name at least one of {', '.join(keys)}")
+        for scheme in operation.schemes:
+            key, found = keys[scheme]
+            if found is None:
+                lines.append(f"{key}: is missing, and operations.{endpoint}.schemes claims {scheme}")
+        other = operation.not_allowed
+        if other is not None and other.basic is None and other.bearer is None:
+            lines.append(f"operations.{endpoint}.not_allowed: needs `basic` or `bearer`")
+    return lines
 
 
 def _is_claim(place: tuple[int | str, ...]) -> bool:

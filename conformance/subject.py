@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -29,6 +30,8 @@ class Subject:
     canary_url: str | None = None
     full: bool = True
     """False: the quick set, in which a case leaves out variants that show nothing new of most receivers."""
+    canary_token: str = field(default_factory=lambda: secrets.token_hex(4), compare=False)
+    """Makes the addresses at the canary differ from those of every other run, whose calls may come late."""
 
     @property
     def claims(self) -> Claims:
@@ -82,12 +85,18 @@ class Subject:
             for form in self.forms(payload.endpoint):
                 yield self.golden(payload, form)
 
-    def goldens_at_endpoints(self, form: Form | None = Form.JSON) -> Iterator[Request]:
-        """One golden event for each endpoint, in a format; with None in each that is claimed."""
+    def goldens_at_endpoints(self, form: Form | None = None) -> Iterator[Request]:
+        """One golden event for each endpoint: in this format where it is claimed, else in the first one that is."""
         for endpoint in self.endpoints:
-            for one in self.forms(endpoint) if form is None else (form,):
-                if one in self.forms(endpoint):
-                    yield self.golden_at(endpoint, one)
+            one = form or self.forms(endpoint)[0]
+            if one in self.forms(endpoint):
+                yield self.golden_at(endpoint, one)
+
+    def goldens_in_each_form(self) -> Iterator[Request]:
+        """One golden event for each endpoint and each format that it takes."""
+        for endpoint in self.endpoints:
+            for form in self.forms(endpoint):
+                yield self.golden_at(endpoint, form)
 
     # Credentials.
 

@@ -170,6 +170,11 @@ def accepted(*codes: int, checks: tuple[Check, ...] = ()) -> Expect:
     return Expect(must=frozenset({_D}), codes=codes, checks=checks)
 
 
+def delivered_at_best(*codes: int, checks: tuple[Check, ...] = ()) -> Expect:
+    """For a SHOULD: delivered, and WEAK if not; that it has to be is for another case to judge."""
+    return Expect(must=ANY, should=frozenset({_D}), codes=codes, checks=checks)
+
+
 def refused(*codes: int, checks: tuple[Check, ...] = ()) -> Expect:
     """The sender's mistake: a 4xx, best one of these."""
     return Expect(must=frozenset({_R}), codes=codes, checks=checks)

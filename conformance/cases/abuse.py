@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 
 from conformance import yaml_text
-from conformance.cases.credentials import SCHEMES, at, controls, no_credentials
+from conformance.cases.credentials import OPEN, SCHEMES, at, controls, no_credentials
 from conformance.catalogue import case
 from conformance.checks import no_header, no_live_markup
 from conformance.contract.reading import Payload
@@ -18,7 +18,6 @@ from conformance.steps import Blocked, CanaryHits, Case, NotApplicable, Twin
 from conformance.subject import Subject
 from conformance.verdict import Expect, ExpectFact, Level, accepted, accepted_or_refused, not_delivered
 
-_OPEN = "Whoever knows the address can put events into the ERP as if Tradecloud had sent them."
 _D = Consequence.DELIVERED
 _INJECTED = "x-tcconf-injected"
 
@@ -109,7 +108,7 @@ def method_override(subject: Subject) -> Case:
     level=Level.MUST,
     wave=1,
     requirements=("R-AUT-1",),
-    consequence=_OPEN,
+    consequence=OPEN,
     fix="Authenticate in the application for every path, not in the proxy for a list of them.",
     hints={
         "nginx": "`location` compares the normalised path, the application behind it perhaps another one.",
@@ -150,7 +149,7 @@ def _spellings(path: str) -> Iterator[tuple[str, str]]:
     level=Level.MUST,
     wave=1,
     requirements=("R-AUT-1",),
-    consequence=_OPEN + " The addresses are published.",
+    consequence=OPEN + " The addresses are published.",
     fix="Trust X-Forwarded-For and its like only from your own proxy, and never instead of credentials.",
 )
 def claimed_address(subject: Subject) -> Case:
@@ -195,7 +194,7 @@ def document_address(subject: Subject) -> Case:
     ends = ("none", "called")
     expect = ExpectFact(ends, must=frozenset(ends), should=frozenset({"none"}))
     for form in subject.forms(Payload.DOCUMENTS.endpoint):
-        mark = f"sec-06-{form.value}"
+        mark = f"sec-06-{form.value}-{subject.canary_token}"
         place = "/orderDocumentsEvent/lines/0/supplierLine/documents/0/url"
         change = set_value(place, f"{subject.canary_url.rstrip('/')}/{mark}.pdf")
         control = subject.golden(Payload.DOCUMENTS, Form(form))

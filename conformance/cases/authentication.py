@@ -6,6 +6,7 @@ import base64
 from collections.abc import Iterator
 
 from conformance.cases.credentials import (
+    OPEN,
     SCHEMES,
     WRONG,
     at,
@@ -16,6 +17,7 @@ from conformance.cases.credentials import (
     no_credentials,
     pair,
     proof,
+    utf8_challenge,
     wrong,
 )
 from conformance.catalogue import case
@@ -23,11 +25,10 @@ from conformance.checks import challenge, error_parameter, never_shows
 from conformance.oracle import ANY, Consequence
 from conformance.requests.changes import both, header, headers, method, target, whole_body
 from conformance.requests.request import Request
-from conformance.steps import Blocked, Case, Control, Probe, Twin
+from conformance.steps import Blocked, Case, Control, NotApplicable, Probe, Twin, answer_of
 from conformance.subject import Subject
-from conformance.verdict import Check, Expect, Level, accepted, not_delivered, refused
+from conformance.verdict import Check, Expect, Level, accepted, delivered_at_best, not_delivered, refused
 
-_OPEN = "Whoever knows the address can put events into the ERP as if Tradecloud had sent them."
 _DROPPED = "Tradecloud gets a 4xx for a good event and drops it for good."
 _D, _R = Consequence.DELIVERED, Consequence.REFUSED
 
@@ -38,7 +39,7 @@ _D, _R = Consequence.DELIVERED, Consequence.REFUSED
     level=Level.MUST,
     wave=1,
     requirements=("R-AUT-1", "R-RSP-6"),
-    consequence=_OPEN,
+    consequence=OPEN,
     fix="Refuse a request without Authorization with 401, before anything else is done with it.",
     hints={
         "dotnet": "Put [Authorize] (or RequireAuthorization()) on the endpoint, and UseAuthentication() before it.",
@@ -84,7 +85,7 @@ def challenged(subject: Subject) -> Case:
     level=Level.MUST,
     wave=1,
     requirements=("R-AUT-1",),
-    consequence=_OPEN,
+    consequence=OPEN,
     fix="Compare the password too; answer 401.",
 )
 def wrong_password(subject: Subject) -> Case:
@@ -102,7 +103,7 @@ def wrong_password(subject: Subject) -> Case:
     level=Level.MUST,
     wave=1,
     requirements=("R-AUT-1",),
-    consequence=_OPEN,
+    consequence=OPEN,
     fix="Compare the user name too; answer 401.",
 )
 def wrong_user(subject: Subject) -> Case:
@@ -192,7 +193,9 @@ def scheme_in_other_case(subject: Subject) -> Case:
     },
 )
 def colon(subject: Subject) -> Case:
-    yield from _password_with(subject, ":" in _password(subject), "a colon", accepted())
+    yield from missing(subject, "basic")
+    for control in controls(subject, "basic"):
+        yield from _password_with(subject, control, ":" in _password(subject), "a colon", accepted())
 
 
 @case(
@@ -209,26 +212,36 @@ def colon(subject: Subject) -> Case:
     },
 )
 def beyond_ascii(subject: Subject) -> Case:
-    expect = Expect(must=ANY, should=frozenset({_D}))
-    yield from _password_with(subject, not _password(subject).isascii(), "a letter beyond ASCII", expect)
+    yield from missing(subject, "basic")
+    for control in controls(subject, "basic"):
+        variant = f"{at(control)}: the challenge names UTF-8"
+        answer = yield from answer_of(Probe(variant, no_credentials().apply(control), _NAMES_UTF8))
+        if _UTF8.complaint(answer) is None:
+            has = not _password(subject).isascii()
+            yield from _password_with(subject, control, has, "a letter beyond ASCII", delivered_at_best())
+        else:
+            yield NotApplicable(at(control), "the receiver does not say that it reads credentials as UTF-8")
+
+
+#: RFC 7617 leaves the encoding to a receiver that does not name one.
+_UTF8 = utf8_challenge()
+_NAMES_UTF8 = Expect(checks=(_UTF8,))
 
 
 def _password(subject: Subject) -> str:
     return "" if subject.profile.basic is None else pair(subject)[1]
 
 
-def _password_with(subject: Subject, has: bool, what: str, expect: Expect) -> Case:
-    yield from missing(subject, "basic")
-    for control in controls(subject, "basic"):
-        if not has:
-            yield Blocked(at(control), f"the password has not {what}", f"give the receiver a password with {what}")
-            continue
-        # Another scheme, where there is one, shows that the receiver works: then it is the password.
-        for scheme in ("bearer", "oauth"):
-            if subject.has(control.endpoint, scheme):
-                yield Control(subject.with_scheme(control, scheme))
-                break
-        yield Probe(at(control), control, expect)
+def _password_with(subject: Subject, control: Request, has: bool, what: str, expect: Expect) -> Case:
+    if not has:
+        yield Blocked(at(control), f"the password has not {what}", f"give the receiver a password with {what}")
+        return
+    # Another scheme, where there is one, shows that the receiver works: then it is the password.
+    for scheme in ("bearer", "oauth"):
+        if subject.has(control.endpoint, scheme):
+            yield Control(subject.with_scheme(control, scheme))
+            break
+    yield Probe(at(control), control, expect)
 
 
 @case(
@@ -277,7 +290,7 @@ def _undecodable_bearer() -> Iterator[tuple[str, str]]:
     level=Level.MUST,
     wave=1,
     requirements=("R-AUT-1",),
-    consequence=_OPEN,
+    consequence=OPEN,
     fix="Answer 401 to every scheme that is not the agreed one.",
 )
 def other_scheme(subject: Subject) -> Case:

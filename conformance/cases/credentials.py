@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from conformance.requests.changes import Change, header
 from conformance.requests.request import Request
 from conformance.steps import Blocked, Case, NotApplicable
 from conformance.subject import Subject
+from conformance.verdict import Check, Level
+from conformance.wire.answer import Answer
 
+OPEN = "Whoever knows the address can put events into the ERP as if Tradecloud had sent them."
 #: A secret that no receiver has.
 WRONG = "TCCONF-wrong-8431"
 SCHEMES = ("basic", "bearer", "oauth")
@@ -44,6 +49,27 @@ def controls(subject: Subject, *schemes: str) -> Iterator[Request]:
 def at(control: Request) -> str:
     """Where and how, for the name of a variant."""
     return f"{control.endpoint} {control.scheme}"
+
+
+def utf8_challenge() -> Check:
+    """The challenge for Basic says that user name and password are read as UTF-8 (RFC 7617, section 2.1)."""
+
+    def complaint(answer: Answer) -> str | None:
+        found = any(_CHARSET.search(value) for value in answer.values("www-authenticate"))
+        return None if found else 'no challenge says charset="UTF-8"'
+
+    return Check(
+        "the challenge names UTF-8",
+        Level.INFO,
+        complaint,
+        lambda answer: replace(answer, status=401).with_header(
+            "www-authenticate", 'Basic realm="webhooks", charset="UTF-8"'
+        ),
+        lambda answer: replace(answer, status=401).with_header("www-authenticate", 'Basic realm="webhooks"'),
+    )
+
+
+_CHARSET = re.compile(r'\bbasic\b.*\bcharset\s*=\s*"?utf-8\b', re.IGNORECASE)
 
 
 def no_credentials() -> Change:

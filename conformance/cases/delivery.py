@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Hashable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
 
 from conformance.cases.messages import EXACTLY_ONE, another_message
 from conformance.cases.variants import full_request, kind_of_place, places_in, request_with_each_member
 from conformance.catalogue import case
 from conformance.checks import declared_media_type
+from conformance.contract.answers import success_schema
 from conformance.contract.reading import Endpoint, Payload, event_names
 from conformance.contract.samples import minimal_body
-from conformance.contract.text import JsonValue, added, get, parse_object, removed
-from conformance.oracle import ANY, Consequence
+from conformance.contract.text import JsonValue, added, get, parse_object, removed, write
 from conformance.requests.changes import nothing, set_value
 from conformance.requests.request import Form, Request
 from conformance.steps import (
@@ -28,14 +32,10 @@ from conformance.steps import (
 )
 from conformance.subject import Subject
 from conformance.vectors import payload_of, vector
-from conformance.verdict import Expect, ExpectFact, Level, accepted
-from conformance.wire.answer import Fact
+from conformance.verdict import Check, ExpectFact, Level, accepted, delivered_at_best
+from conformance.wire.answer import Answer, Fact
 
 _DELIVERED = accepted()
-#: A SHOULD: that it is delivered at all is for the cases of the payloads to judge.
-_CONFIRMED = Expect(
-    must=ANY, should=frozenset({Consequence.DELIVERED}), codes=(200, 202), checks=(declared_media_type(),)
-)
 _LOST = "Tradecloud drops the event: the change never reaches the ERP, and nobody is told."
 _GOLDEN = (
     ("DEL-01", Payload.ORDER_EVENT, Form.JSON, ("R-EVT-1", "R-RSP-1")),
@@ -83,9 +83,7 @@ for _row in _GOLDEN:
     fix="Do not compare event names with a closed list; accept those that you do not use and do nothing.",
 )
 def order_event_names(subject: Subject) -> Case:
-    for payload in (Payload.ORDER_EVENT, Payload.SINGLE_DELIVERY):
-        if payload in subject.payloads:
-            yield from _each_name(subject, payload)
+    yield from _names_of(subject, Payload.ORDER_EVENT, Payload.SINGLE_DELIVERY)
 
 
 @case(
@@ -98,7 +96,11 @@ def order_event_names(subject: Subject) -> Case:
     fix="Do not compare event names with a closed list; accept those that you do not use and do nothing.",
 )
 def other_event_names(subject: Subject) -> Case:
-    for payload in (Payload.SHIPMENT, Payload.DOCUMENTS):
+    yield from _names_of(subject, Payload.SHIPMENT, Payload.DOCUMENTS)
+
+
+def _names_of(subject: Subject, *payloads: Payload) -> Case:
+    for payload in payloads:
         if payload in subject.payloads:
             yield from _each_name(subject, payload)
         else:
@@ -191,31 +193,55 @@ def lines_that_are_not_sent(subject: Subject) -> Case:
     if Payload.ORDER_EVENT not in subject.payloads:
         yield NotApplicable("one line of three", "the profile does not claim orderEvent")
         return
-    before = subject.request(Payload.ORDER_EVENT, vector("three-lines"))
-    after = subject.request(Payload.ORDER_EVENT, another_message(vector("one-line")))
-    yield Control(before.named("order"))
-    yield Probe("one line of three", after.named("order"), _DELIVERED)
-    state = yield from fact_of(Mirror("order"))
-    lines = _line_count(state.detail)
-    if lines is None:
+    form = subject.forms(Endpoint.ORDER)[0]
+    three = subject.request(Payload.ORDER_EVENT, vector("three-lines"), form)
+    one = subject.request(Payload.ORDER_EVENT, another_message(vector("one-line")), form)
+    yield Control(three.named("order"))
+    before = yield from fact_of(Mirror("order"))
+    yield Probe("one line of three", one.named("order"), _DELIVERED)
+    after = yield from fact_of(Mirror("order"))
+    lines, lines_after = _lines(before.detail), _lines(after.detail)
+    if lines is None or lines_after is None or len(lines) != 3:
         yield Blocked(
-            "the other two lines", "the observer's mirror prints no JSON object with `lines`", "observer.mirror"
+            "the other two lines",
+            "the observer's mirror does not print a JSON object with the three `lines` of the order",
+            "observer.mirror",
         )
         return
-    fact = Fact("three lines" if lines == 3 else "other lines", f"the order has {lines} lines afterwards")
-    yield Judge(
-        "the other two lines", fact, ExpectFact(("three lines", "other lines"), must=frozenset({"three lines"}))
-    )
+    yield Judge("the other two lines", _what_became_of(lines, lines_after), _UNTOUCHED)
 
 
-def _line_count(state: str) -> int | None:
+_UNTOUCHED = ExpectFact(("untouched", "changed", "other lines"), must=frozenset({"untouched"}))
+#: The line that the event brings.
+_SENT = "0020"
+
+
+def _lines(state: str) -> list[str] | None:
+    """The lines of a mirrored order, each in one spelling."""
     try:
         lines = parse_object(state).get("lines")
     except ValueError:
         return None
-    if isinstance(lines, list):
-        return len(lines)
-    return lines if isinstance(lines, int) else None
+    return [_spelling(line) for line in lines] if isinstance(lines, list) else None
+
+
+def _spelling(value: JsonValue) -> str:
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{write(name)}:{_spelling(value[name])}' for name in sorted(value))}}}"
+    if isinstance(value, list):
+        return f"[{','.join(map(_spelling, value))}]"
+    return write(value)
+
+
+def _what_became_of(before: list[str], after: list[str]) -> Fact:
+    if len(after) != 3:
+        return Fact("other lines", f"the order has {len(after)} lines afterwards")
+    changed = [line for line in before if line not in after]
+    # A receiver that shows no positions may have changed any one of them.
+    named = sum(_SENT in line for line in before) == 1
+    if len(changed) > 1 or (named and any(_SENT not in line for line in changed)):
+        return Fact("changed", f"lines that were not sent: {', '.join(changed)[:200]}")
+    return Fact("untouched", "the lines that were not sent are as they were")
 
 
 @case(
@@ -276,4 +302,34 @@ def _with_position(request: Request, places: tuple[str, ...], position: str | No
 )
 def confirmation(subject: Subject) -> Case:
     for control in subject.goldens():
-        yield Probe(f"{control.payload} {control.form}", control, _CONFIRMED)
+        checks = [declared_media_type()]
+        contract = subject.profile.contracts.get(control.endpoint)
+        if contract is not None:
+            checks.append(_keeps_schema(contract))
+        expect = delivered_at_best(200, 202, checks=tuple(checks))
+        yield Probe(f"{control.payload} {control.form}", control, expect)
+
+
+@cache
+def _keeps_schema(contract: Path) -> Check:
+    """A body in JSON is what the contract declares for that status."""
+
+    def complaint(answer: Answer) -> str | None:
+        if not answer.body or answer.status is None or answer.media_type != "application/json":
+            return None
+        schema = success_schema(contract, answer.status)
+        try:
+            body = json.loads(answer.body)
+        except (ValueError, RecursionError):
+            return None  # another check says so
+        trouble = None if schema is None else next(schema.iter_errors(body), None)
+        return None if trouble is None else f"the body is not as the contract declares it: {trouble.message[:80]}"
+
+    def good(answer: Answer) -> Answer:
+        return replace(answer, body=b"", raw=b"") if complaint(answer) else answer
+
+    def bad(answer: Answer) -> Answer:
+        made = replace(answer, status=202, body=b'["tcconf"]')
+        return made.with_header("content-type", "application/json")
+
+    return Check("a body is of the schema that the contract declares", Level.SHOULD, complaint, good, bad)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import wraps
 
 from lxml import etree
 
 from conformance.cases.messages import ANY_NUMBER, BOTH, EXACTLY_ONE, ONE_AT_BEST, another_message
-from conformance.catalogue import case
+from conformance.catalogue import Steps, case
 from conformance.contract.reading import Endpoint, Payload
 from conformance.contract.text import JsonObject, JsonValue, get, parse, parse_object, removed, replaced, write
-from conformance.oracle import ANY, Consequence, consequence
+from conformance.oracle import Consequence, consequence
 from conformance.requests.changes import Change, change_values, edit_text
 from conformance.requests.request import Channel, Form
 from conformance.steps import (
@@ -30,16 +31,28 @@ from conformance.steps import (
 )
 from conformance.subject import Subject
 from conformance.vectors import golden
-from conformance.verdict import Expect, ExpectFact, Level, accepted
+from conformance.verdict import ExpectFact, Level, accepted, delivered_at_best
 from conformance.wire.answer import Answer, Fact
 
 _DELIVERED = accepted()
 #: For the SHOULD cases: how the repetition is answered is judged by IDM-01.
-_DELIVERED_AT_BEST = Expect(must=ANY, should=frozenset({Consequence.DELIVERED}))
-_DENIED = "the profile says that duplicates are not recognised"
+_DELIVERED_AT_BEST = delivered_at_best()
 _TWICE = "Tradecloud repeats what it could not confirm: the change is booked twice."
 _RECOGNISE = "Keep the ids of the messages (`meta.messageId`) that had their effect, and do nothing at the second."
 _RESENT = {Endpoint.ORDER: "OrderResentByBuyer", Endpoint.SHIPMENT: "ShipmentResentByBuyer"}
+
+
+def _where_duplicates_are_recognised(steps: Steps) -> Steps:
+    """The case, if the profile claims that a repetition has no second effect."""
+
+    @wraps(steps)
+    def guarded(subject: Subject) -> Case:
+        if subject.claims.duplicates_recognised:
+            yield from steps(subject)
+        else:
+            yield NotApplicable("all", "the profile says that duplicates are not recognised")
+
+    return guarded
 
 
 @case(
@@ -73,10 +86,8 @@ def second_delivery(subject: Subject) -> Case:
     fix=_RECOGNISE,
     hints={"dotnet": "A unique index on the message's id, written in the transaction of its effect."},
 )
+@_where_duplicates_are_recognised
 def one_effect(subject: Subject) -> Case:
-    if not subject.claims.duplicates_recognised:
-        yield NotApplicable("all", _DENIED)
-        return
     for request in subject.goldens():
         label = f"{request.payload} {request.form}"
         yield Control(request.named(label))
@@ -94,11 +105,9 @@ def one_effect(subject: Subject) -> Case:
     consequence=_TWICE,
     fix="Recognise messages by `meta.messageId`, not by a hash of the bytes: members have no order.",
 )
+@_where_duplicates_are_recognised
 def written_differently(subject: Subject) -> Case:
-    if not subject.claims.duplicates_recognised:
-        yield NotApplicable("all", _DENIED)
-        return
-    for request in subject.goldens_at_endpoints(None):
+    for request in subject.goldens_in_each_form():
         for change in _REWRITTEN:
             label = f"{request.endpoint} {request.form} {change.name}"
             yield Control(request.named(label))
@@ -143,10 +152,8 @@ _REWRITTEN: tuple[Change, ...] = (
         "node": "`INSERT ... ON CONFLICT DO NOTHING`, and look at the number of rows.",
     },
 )
+@_where_duplicates_are_recognised
 def ten_at_once(subject: Subject) -> Case:
-    if not subject.claims.duplicates_recognised:
-        yield NotApplicable("all", _DENIED)
-        return
     for request in subject.goldens_at_endpoints():
         label = f"{request.endpoint}"
         yield Control(request)
@@ -183,7 +190,7 @@ def _of_copies(answers: tuple[Answer, ...]) -> Fact:
     fix="Recognise repetitions by `meta.messageId`, never by their content.",
 )
 def resent(subject: Subject) -> Case:
-    for request in subject.goldens_at_endpoints(None):
+    for request in subject.goldens_in_each_form():
         form = f"{request.endpoint} {request.form}"
         again = request.with_values(replaced(request.values, "/eventName", _RESENT[request.endpoint]))
         for label, first in ((f"{form} resent once", request), (f"{form} resent twice", again)):
@@ -209,8 +216,9 @@ def older_version(subject: Subject) -> Case:
             yield NotApplicable(payload.value, "the profile does not claim it")
             continue
         newer, older = _of_version(golden(payload), 3), another_message(_of_version(golden(payload), 2))
-        yield Control(subject.request(payload, newer).named(payload))
-        yield Probe(f"{payload}: answer", subject.request(payload, older).named(payload), _DELIVERED_AT_BEST)
+        form = subject.forms(payload.endpoint)[0]
+        yield Control(subject.request(payload, newer, form).named(payload))
+        yield Probe(f"{payload}: answer", subject.request(payload, older, form).named(payload), _DELIVERED_AT_BEST)
         state = yield from fact_of(Mirror(payload))
         version = _version(state.detail)
         if version is None:
@@ -253,11 +261,9 @@ def _version(state: str) -> int | None:
         "iis": "An application pool is recycled by default.",
     },
 )
+@_where_duplicates_are_recognised
 def duplicate_after_restart(subject: Subject) -> Case:
-    if not subject.claims.duplicates_recognised:
-        yield NotApplicable("all", _DENIED)
-        return
-    requests = [(f"{one.endpoint} {one.form}", one) for one in subject.goldens_at_endpoints(None)]
+    requests = [(f"{one.endpoint} {one.form}", one) for one in subject.goldens_in_each_form()]
     for label, request in requests:
         yield Control(request.named(label))
     yield Act("kill")
@@ -298,7 +304,7 @@ def in_both_formats(subject: Subject) -> Case:
     hints={"dotnet": "A missing id reads as null or as `Guid.Empty`: neither is a key."},
 )
 def without_message_id(subject: Subject) -> Case:
-    for request in subject.goldens_at_endpoints(None):
+    for request in subject.goldens_in_each_form():
         form = f"{request.endpoint} {request.form}"
         for what, pointer in (("no id", "/meta/messageId"), ("no meta", "/meta")):
             first = request.with_values(removed(request.values, pointer), name=what)
@@ -324,10 +330,8 @@ def without_message_id(subject: Subject) -> Case:
     consequence=_TWICE,
     fix="Let all nodes keep the ids of seen messages in one store.",
 )
+@_where_duplicates_are_recognised
 def duplicate_at_second_node(subject: Subject) -> Case:
-    if not subject.claims.duplicates_recognised:
-        yield NotApplicable("all", _DENIED)
-        return
     if subject.profile.second_url is None:
         yield Blocked("all", "the profile names no second node", "second_url")
         return

@@ -63,8 +63,8 @@ _PERMUTATIONS: tuple[Change, ...] = (
     fix="Read members by name, never by place.",
 )
 def json_in_any_order(subject: Subject) -> Case:
-    for payload in subject.payloads:
-        control = full_request(subject, payload, Form.JSON)
+    for payload, form in in_each_body(subject, (Form.JSON,)):
+        control = full_request(subject, payload, form)
         for change in _PERMUTATIONS:
             yield Twin(f"{payload} {change.name}", control, change, _DELIVERED)
 

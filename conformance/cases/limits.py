@@ -6,6 +6,7 @@ import gzip
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 
 from conformance.catalogue import Safety, case
 from conformance.contract import text
@@ -106,19 +107,23 @@ def shipment_lines(subject: Subject) -> Case:
     fix="Take at least 100 documents per order and per line.",
 )
 def documents(subject: Subject) -> Case:
-    def document(number: int) -> JsonValue:
-        return {"code": f"DRW-{number:04d}", "revision": "C", "name": f"Zeichnung {number}.pdf", "type": "Drawing"}
+    yield from _with_documents(subject, 100, accepted())
+    if Endpoint.ORDER not in subject.endpoints:
+        yield NotApplicable("all", "the profile does not claim the order webhook")
 
-    many: list[JsonValue] = [document(number) for number in range(100)]
+
+def _with_documents(subject: Subject, count: int, expect: Expect) -> Iterator[Twin]:
+    many: list[JsonValue] = [
+        {"code": f"DRW-{number:04d}", "revision": "C", "name": f"Zeichnung {number}.pdf", "type": "Drawing"}
+        for number in range(count)
+    ]
     for payload in (*_ORDERS, Payload.DOCUMENTS):
         # A line of an order event has its documents with the buyer's part of it, that of a documents event itself.
         line = "/lines/0" if payload is Payload.DOCUMENTS else "/lines/0/buyerLine"
         for form, control in _forms(subject, payload):
             for where, pointer in (("order", "/buyerOrder"), ("line", line)):
                 change = _many(f"/{payload}{pointer}", "documents", many)
-                yield Twin(f"{where}, {payload} {form}", control, change, accepted())
-    if Endpoint.ORDER not in subject.endpoints:
-        yield NotApplicable("all", "the profile does not claim the order webhook")
+                yield Twin(f"{where}, {payload} {form}", control, change, expect)
 
 
 def _many(object_pointer: str, member: str, items: list[JsonValue]) -> Change:
@@ -139,21 +144,23 @@ def _many(object_pointer: str, member: str, items: list[JsonValue]) -> Change:
     fix="Take at least 100 lines in every delivery schedule and delivery history.",
 )
 def deliveries(subject: Subject) -> Case:
-    planned: list[JsonValue] = [
-        {"position": f"{number:04d}", "date": "2026-04-16", "quantity": Decimal("0.5"), "status": "Open"}
-        for number in range(1, 101)
-    ]
-    done: list[JsonValue] = [
-        {"position": f"{number:04d}", "date": "2026-04-16", "quantity": Decimal("0.5")} for number in range(1, 101)
-    ]
     if Payload.ORDER_EVENT not in subject.payloads:
         yield NotApplicable("all", "the profile does not claim orderEvent")
+    yield from _with_deliveries(subject, 100, accepted())
+
+
+def _with_deliveries(subject: Subject, count: int, expect: Expect) -> Iterator[Twin]:
+    def delivery(number: int, **more: JsonValue) -> JsonValue:
+        return {"position": f"{number:04d}", "date": "2026-04-16", "quantity": Decimal("0.5"), **more}
+
+    planned = [delivery(number, status="Open") for number in range(1, count + 1)]
+    done = [delivery(number) for number in range(1, count + 1)]
     for form, control in _forms(subject, Payload.ORDER_EVENT):
         for pointer in ("", "/buyerLine", "/confirmedLine"):
             change = _many(f"/orderEvent/lines/0{pointer}", "deliverySchedule", planned)
-            yield Twin(f"schedule of {pointer[1:] or 'line'}, {form}", control, change, accepted())
+            yield Twin(f"schedule of {pointer[1:] or 'line'}, {form}", control, change, expect)
         change = _many("/orderEvent/lines/0/buyerLine", "deliveryHistory", done)
-        yield Twin(f"history, {form}", control, change, accepted())
+        yield Twin(f"history, {form}", control, change, expect)
 
 
 @case(
@@ -168,13 +175,12 @@ def deliveries(subject: Subject) -> Case:
 )
 def body_size(subject: Subject) -> Case:
     # How large an event can become is written nowhere: with all members filled, 500 lines are some 11 MB.
-    full = Expect(must=frozenset({_D, _R}), should=frozenset({_D}))
-    for payload in (Payload.ORDER_EVENT, Payload.SHIPMENT):
+    for payload in _large_payloads(subject):
         for form, control in _forms(subject, payload):
             change = _body("500 lines", with_lines(payload, 500))
             yield Twin(f"500 usual lines, {payload} {form}", control, change, accepted())
             if form is Form.JSON:
-                yield Probe(f"500 full lines, {payload} {form}", _largest(subject, payload), full)
+                yield Probe(f"500 full lines, {payload} {form}", _largest(subject, payload), accepted())
     largest = subject.profile.max_body_bytes
     if largest is None:
         yield NotApplicable("one byte more", "the profile states no largest body (max_body_bytes)")
@@ -191,6 +197,15 @@ def body_size(subject: Subject) -> Case:
                 break
 
 
+def _large_payloads(subject: Subject) -> Iterator[Payload]:
+    """Every payload that is claimed; in the quick set the first one of each webhook."""
+    seen: set[Endpoint] = set()
+    for payload in subject.payloads:
+        if subject.full or payload.endpoint not in seen:
+            seen.add(payload.endpoint)
+            yield payload
+
+
 def _padding(length: int) -> Callable[[bytes], bytes]:
     # White space behind JSON and behind the root element is allowed.
     return lambda data: data.ljust(length)
@@ -200,30 +215,37 @@ def _largest(subject: Subject, payload: Payload) -> Request:
     """500 lines with every member filled; put together as text, because the values would take seconds to write."""
     body = text.replaced(full_body(payload), f"/{payload}/lines", _LINES)
     assert isinstance(body, dict)  # noqa: S101 - for the type checker
-    return replace(subject.request(payload, body, name="largest"), text_edits=(_with_full_lines,))
+    return replace(subject.request(payload, body, name="largest"), text_edits=(_FULL_LINES[payload],))
 
 
 _LINES = "(500 lines)"
 
 
-def _with_full_lines(written: str) -> str:
-    payload = Payload.SHIPMENT if '"shipment":{' in written else Payload.ORDER_EVENT
+def _with_full_lines(payload: Payload, written: str) -> str:
     line = text.write(text.get(full_body(payload), f"/{payload}/lines/0"))
     lines = (line.replace('"0010"', f'"{number * 10:04d}"') for number in range(1, 501))
     return written.replace(f'"{_LINES}"', f"[{','.join(lines)}]")
 
 
+#: By payload, because equal edits make equal requests.
+_FULL_LINES = {payload: partial(_with_full_lines, payload) for payload in Payload}
+
+
 @case(
     "LIM-06",
-    "501 lines are a final answer",
+    "501 lines, 101 documents and 101 deliveries are a final answer",
     level=Level.MUST,
     wave=1,
     requirements=("R-LIM-2", "R-RSP-4"),
     consequence=_AGAIN,
-    fix="Take more than 500 lines, or refuse them with 400.",
+    fix="Take more than 500 lines, 100 documents and 100 deliveries, or refuse them with 400.",
 )
-def one_line_more(subject: Subject) -> Case:
+def one_more(subject: Subject) -> Case:
     yield from _lines(subject, (501,), (*_ORDERS, Payload.DOCUMENTS, Payload.SHIPMENT), accepted_or_refused())
+    for twin in _with_documents(subject, 101, accepted_or_refused()):
+        yield replace(twin, variant=f"101 documents, {twin.variant}")
+    for twin in _with_deliveries(subject, 101, accepted_or_refused()):
+        yield replace(twin, variant=f"101 deliveries, {twin.variant}")
 
 
 @case(
@@ -279,12 +301,11 @@ _KEYS = {
     },
 )
 def expect_continue(subject: Subject) -> Case:
-    for payload in subject.payloads:
-        if payload in (Payload.ORDER_EVENT, Payload.SHIPMENT):
-            for form in subject.forms(payload.endpoint):
-                control = subject.request(payload, with_lines(payload, 500), form, name="500 lines")
-                change = framing("Expect: 100-continue", Framing(expect_continue=True))
-                yield Twin(f"500 lines, {payload} {form}", control, change, accepted(checks=(_GOES_AHEAD,)))
+    for payload in _large_payloads(subject):
+        for form in subject.forms(payload.endpoint):
+            control = subject.request(payload, with_lines(payload, 500), form, name="500 lines")
+            change = framing("Expect: 100-continue", Framing(expect_continue=True))
+            yield Twin(f"500 lines, {payload} {form}", control, change, accepted(checks=(_GOES_AHEAD,)))
 
 
 _GOES_AHEAD = Check(
@@ -333,7 +354,7 @@ def chunked(subject: Subject) -> Case:
 def gzip_coded(subject: Subject) -> Case:
     final = accepted_or_refused(200, 202, 415)
     coding = header("Content-Encoding", "gzip")
-    for control in subject.goldens_at_endpoints(None):
+    for control in subject.goldens_in_each_form():
         variants = (
             both("gzip", coding, edit_bytes("", lambda data: gzip.compress(data, mtime=0))),
             both("gzip declared, plain sent", coding, edit_text("", lambda written: written + " ")),

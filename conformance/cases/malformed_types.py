@@ -118,6 +118,9 @@ def wrong_types(subject: Subject) -> Case:
     if not subject.claims.types_checked:
         yield NotApplicable("all", "the profile says that the types of members are not checked (types_checked)")
         return
+    for control in subject.goldens_at_endpoints(Form.JSON):
+        change = set_value("/eventName", None)
+        yield Twin(f"/eventName null, {control.endpoint}", control, change, refused_as_malformed())
     seen: set[tuple[Form, str, str]] = set()
     turn = 0
     for payload in subject.payloads:

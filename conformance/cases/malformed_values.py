@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from conformance.cases.malformed import CRASH, at_endpoints
+from conformance.cases.malformed import CRASH, with_changes
 from conformance.cases.malformed_types import body_around
 from conformance.catalogue import case
 from conformance.contract.reading import Payload, Place, places
@@ -45,7 +45,7 @@ def hard_letters(subject: Subject) -> Case:
         if control.form is Form.JSON:
             yield add_member("", "tc\ud800", 1, "lone surrogate in a name")
 
-    yield from at_endpoints(subject, changes, accepted_or_refused(), None)
+    yield from with_changes(subject.goldens_in_each_form(), changes, accepted_or_refused())
 
 
 _HARD_LETTERS = {
@@ -89,7 +89,7 @@ def numbers(subject: Subject) -> Case:
                 yield set_value(pointer, Literal(written), f"{name} as {where}")
             yield add_member("", "tcconf", Literal(written), f"{name} as an unknown member")
 
-    yield from at_endpoints(subject, changes, accepted_or_refused(), None)
+    yield from with_changes(subject.goldens_in_each_form(), changes, accepted_or_refused())
 
 
 _NUMBERS = {

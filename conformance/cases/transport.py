@@ -8,7 +8,7 @@ from conformance.requests.changes import channel
 from conformance.requests.request import Channel
 from conformance.steps import Blocked, Case, Handshake, NotApplicable, Probe, Twin, fact_of
 from conformance.subject import Subject
-from conformance.verdict import Expect, ExpectFact, Level, accepted
+from conformance.verdict import Expect, ExpectFact, Level, accepted, delivered_at_best
 from conformance.wire.hello import WEAK_SUITES, Offer
 
 _UNREACHED = "Tradecloud cannot connect; no event arrives."
@@ -182,7 +182,7 @@ def plain_http(subject: Subject) -> Case:
     expect = Expect(
         must=ANY - {Consequence.DELIVERED}, should=frozenset({Consequence.REFUSED, Consequence.NO_ANSWER})
     )
-    for control in subject.goldens_at_endpoints(None):
+    for control in subject.goldens_in_each_form():
         where = f"{control.endpoint} {control.form}"
         change = channel("plain HTTP at the TLS port", Channel(plain=True))
         port = subject.profile.plain_port
@@ -239,7 +239,7 @@ def protocols(subject: Subject) -> Case:
     only_old = Offer("http/1.1", alpn=("http/1.1",), path=_path(subject))
     expect = ExpectFact(ends, must=frozenset({"http/1.1", "no-alpn"}))
     yield Handshake("HTTP/1.1 is chosen", only_old, expect)
-    for control in subject.goldens_at_endpoints(None):
+    for control in subject.goldens_in_each_form():
         yield Probe(f"{control.endpoint} {control.form} over HTTP/1.1", control, accepted())
     yield from _http2(subject)
 
@@ -255,9 +255,8 @@ def _http2(subject: Subject) -> Case:
         yield NotApplicable("over HTTP/2", "the server did not choose h2")
         return
     change = channel("over HTTP/2", Channel(alpn=("h2",)))
-    for control in subject.goldens_at_endpoints(None):
-        delivered = Expect(must=ANY, should=frozenset({Consequence.DELIVERED}))
-        yield Twin(f"{control.endpoint} {control.form} over HTTP/2", control, change, delivered)
+    for control in subject.goldens_in_each_form():
+        yield Twin(f"{control.endpoint} {control.form} over HTTP/2", control, change, delivered_at_best())
 
 
 @case(

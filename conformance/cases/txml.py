@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from conformance.cases.malformed import FINAL
+from conformance.cases.malformed import FINAL, WRONG_ANSWER
 from conformance.catalogue import case
 from conformance.contract.reading import Endpoint
 from conformance.oracle import Consequence
@@ -28,10 +28,6 @@ from conformance.verdict import (
 )
 
 _D, _R, _C = Consequence.DELIVERED, Consequence.REFUSED, Consequence.FAILED
-_BROKEN = (
-    "After a 2xx the event counts as delivered although nobody understood it; after a 501-599 Tradecloud sends the"
-    " same broken body again, without end."
-)
 NO_DTD = "Refuse every body with a DOCTYPE (400); switch off DTDs, external entities and XInclude in the parser."
 DTD_HINTS = {
     "dotnet": "XmlReaderSettings { DtdProcessing = DtdProcessing.Prohibit, XmlResolver = null }.",
@@ -146,7 +142,7 @@ _NOT_WELL_FORMED: dict[str, Edit] = {
     level=Level.MUST,
     wave=1,
     requirements=("XML 1.0 2.1",),
-    consequence=_BROKEN,
+    consequence=WRONG_ANSWER,
     fix="Read the whole document before anything else, catch every error of the parser, and answer 400.",
     hints={
         "dotnet": "Catch XmlException; XmlSerializer wraps it into InvalidOperationException.",
@@ -220,7 +216,7 @@ def _latin(data: bytes) -> bytes:
     level=Level.MUST,
     wave=1,
     requirements=("R-RSP-6",),
-    consequence=_BROKEN,
+    consequence=WRONG_ANSWER,
     fix="Look at the name of the root element (WebhookBody) and answer 400 to another one.",
 )
 def other_root(subject: Subject) -> Case:

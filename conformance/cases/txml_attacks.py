@@ -19,9 +19,10 @@ from conformance.cases.txml import (
     where_not_claimed,
 )
 from conformance.catalogue import Safety, case
-from conformance.oracle import consequence
+from conformance.contract.reading import Endpoint
+from conformance.oracle import Consequence, consequence
 from conformance.requests.request import Form, Request
-from conformance.steps import Blocked, CanaryHits, Case, Judge, Probe, answer_of
+from conformance.steps import Blocked, CanaryHits, Case, Judge, Mirror, Probe, answer_of, fact_of
 from conformance.subject import Subject
 from conformance.verdict import (
     Check,
@@ -38,6 +39,8 @@ _READS = "Whoever can send a body reads files of the receiver, such as its secre
 _CALLS = "Whoever can send a body makes the receiver call addresses inside your network."
 _GROWS = "One small body takes all memory; every delivery of that moment is lost."
 _EVENT_NAME = re.compile("<eventName>[^<]*</eventName>")
+#: Of places, items and documents: texts that receivers keep.
+_NAMES = re.compile("<((?!eventName)\\w*[nN]ame)>[^<]*<")
 _QUANTITY = re.compile("<(quantity|despatchQuantity)>[^<]*<")
 
 #: By name: from an address at the canary to what makes the golden document ask for it.
@@ -81,16 +84,46 @@ def file_entity(subject: Subject) -> Case:
     found = []
     for name, (url, _) in _FILES.items():
         doctype = f'<!DOCTYPE WebhookBody [<!ENTITY file SYSTEM "{url}">]>'
+        found.append(Document(f"{name} as every name", _with_names(doctype), expect))
         found.append(Document(f"{name} as event name", _with_entity(doctype, "&file;"), expect))
         found.append(Document(f"{name} as quantity", _with_quantity(doctype), expect))
-    yield from documents(subject, *found)
     for endpoint in subject.endpoints:
-        if Form.TXML in subject.forms(endpoint):
-            yield from _file_that_matters(subject.golden_at(endpoint, Form.TXML), expect)
+        if Form.TXML not in subject.forms(endpoint):
+            yield where_not_claimed(subject, endpoint, found[0])
+            continue
+        control = subject.golden_at(endpoint, Form.TXML)
+        yield from _file_that_matters(control, expect)
+        shows_orders = subject.profile.observer is not None and subject.profile.observer.mirror is not None
+        for document in found:
+            if shows_orders and endpoint is Endpoint.ORDER:
+                yield from _and_its_effect(control, document)
+            else:
+                yield twin(control, replace(document, name=f"{document.name} (the answer only)"))
+
+
+_LEAKS = ExpectFact(("nothing of the file", "content of the file"), must=frozenset({"nothing of the file"}))
+
+
+def _and_its_effect(control: Request, document: Document) -> Case:
+    """What was taken must not hold the file either: the receiver is asked for the order as it has it."""
+    label = document.name
+    plain = twin(control, document)
+    change = replace(plain.change, apply=lambda request: plain.change.apply(request).named(label))
+    answer = yield from answer_of(replace(plain, change=change))
+    if consequence(answer.status) is not Consequence.DELIVERED:
+        return
+    state = yield from fact_of(Mirror(label))
+    leaked = any(mark.decode() in state.detail for mark in _LEAKED)
+    fact = Fact("content of the file" if leaked else "nothing of the file", "in the order as the receiver has it")
+    yield Judge(f"{document.name}: the order, {control.endpoint}", fact, _LEAKS)
 
 
 def _with_quantity(doctype: str) -> Edit:
     return lambda text: _QUANTITY.sub(r"<\1>&file;<", before_root(doctype)(text), count=1)
+
+
+def _with_names(doctype: str) -> Edit:
+    return lambda text: _NAMES.sub(r"<\1>&file;<", before_root(doctype)(text))
 
 
 def _file_that_matters(control: Request, expect: Expect) -> Case:
@@ -125,7 +158,7 @@ def _canary_case(subject: Subject, case_id: str, calling: _Addressed, expect: Ex
             yield Blocked(f"all, {endpoint}", "there is no canary that could be called", "canary")
             continue
         for index, (name, edit) in enumerate(calling.items()):
-            mark = f"{case_id.lower()}-{endpoint}-{index}"
+            mark = f"{case_id.lower()}-{endpoint}-{index}-{subject.canary_token}"
             document = Document(name, edit(f"{subject.canary_url or 'http://canary.invalid'}/{mark}"), expect)
             if not claimed:
                 yield where_not_claimed(subject, endpoint, document)

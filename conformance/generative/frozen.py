@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from conformance import yaml_text
+from conformance.generative.credentials import KnownCredentials
 from conformance.generative.identity import tokenised, with_identity
 from conformance.generative.judging import wrongs_of_status
 from conformance.generative.values import AUTHORIZATION, Expectation, Finding
@@ -115,6 +116,8 @@ def over_network(base_url: str, ca_file: Path | None, authorization: str, timeou
         ssl.create_default_context(cafile=str(ca_file) if ca_file else None) if parts.scheme == "https" else None
     )
 
+    known = KnownCredentials(authorization)
+
     def send(request: bytes) -> tuple[int | None, bytes]:
         line, _, rest = request.partition(b"\r\n")
         rest = rest.replace(AUTHORIZATION.encode(), authorization.encode(), 1)
@@ -134,7 +137,7 @@ def over_network(base_url: str, ca_file: Path | None, authorization: str, timeou
             f"{n}: {v}\r\n" for n, v in answer.getheaders()
         )
         text = head.encode("latin-1", "replace") + b"\r\n" + body
-        return answer.status, text.replace(authorization.encode(), AUTHORIZATION.encode())
+        return answer.status, known.clean(text)
 
     return send
 

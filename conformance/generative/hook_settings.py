@@ -2,3 +2,5 @@
 
 #: Names the environment variable that holds the hooks' settings, as JSON.
 SETTINGS_VARIABLE = "TCCONF_GENERATIVE"
+#: Names the one that holds the value of the Authorization header.
+AUTHORIZATION_VARIABLE = "TCCONF_AUTHORIZATION"

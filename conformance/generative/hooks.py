@@ -1,7 +1,8 @@
 """The only module that imports Schemathesis, and only its public hooks. It runs inside the process of `st run`.
 
 It thins out what would be sent again and again, gives bodies a fresh identity, writes tXML by our rules, and
-keeps a journal of every call. It judges nothing: that is done from the journal, outside (`judging`).
+keeps a journal of every call. It judges nothing: that is done from the journal, outside (`judging`). Only of the
+credentials it says here whether an answer repeats them, because no secret goes into the journal.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from conformance.contract.reading import Endpoint, Payload
 from conformance.contract.text import JsonObject
 from conformance.contract.text import parse as parse_exactly
 from conformance.contract.txml import TxmlError, to_txml
-from conformance.generative.hook_settings import SETTINGS_VARIABLE
+from conformance.generative.credentials import KnownCredentials
+from conformance.generative.hook_settings import AUTHORIZATION_VARIABLE, SETTINGS_VARIABLE
 from conformance.generative.identity import Identities
+from conformance.generative.values import AUTHORIZATION
 
 if TYPE_CHECKING:
     import requests
@@ -28,6 +31,7 @@ _LONGEST_KEPT = 65_536
 
 _settings = json.loads(os.environ[SETTINGS_VARIABLE])
 _endpoint = Endpoint(_settings["endpoint"])
+_credentials = KnownCredentials(os.environ[AUTHORIZATION_VARIABLE])
 _identities = Identities(_settings["run"], _endpoint.value)
 _journal = open(_settings["journal"], "a", encoding="ascii")  # noqa: SIM115 - open as long as the process lives
 _payloads = [payload.value for payload in Payload if payload.endpoint is _endpoint]
@@ -68,14 +72,17 @@ def after_call(
     context: schemathesis.HookContext, case: schemathesis.Case[Any], response: schemathesis.Response
 ) -> None:
     """Keeps the call."""
-    body = response.content[:_LONGEST_KEPT]
+    answered = [(name, value) for name, values in response.headers.items() for value in values]
+    shown = b"\n".join([response.content, *(value.encode("latin-1", "replace") for _, value in answered)])
+    clean = _credentials.clean(response.content)[:_LONGEST_KEPT]  # cut afterwards: half a secret is not found
     _write(
         _sent(case, response.request)
         | {
             "status": response.status_code,
-            "reason": response.message,
-            "answered": [[name, value] for name, values in response.headers.items() for value in values],
-            "answer": base64.b64encode(body).decode(),
+            "reason": _credentials.clean_text(response.message),
+            "answered": [[name, _credentials.clean_text(value)] for name, value in answered],
+            "answer": base64.b64encode(clean).decode(),
+            "repeats": _credentials.are_in(shown),
             "seconds": response.elapsed,
         }
     )
@@ -86,7 +93,15 @@ def after_network_error(
     context: schemathesis.HookContext, case: schemathesis.Case[Any], request: requests.PreparedRequest
 ) -> None:
     """Keeps a call that got no answer."""
-    _write(_sent(case, request) | {"status": None, "reason": "", "answered": [], "answer": "", "seconds": 0.0})
+    nothing: dict[str, Any] = {
+        "status": None,
+        "reason": "",
+        "answered": [],
+        "answer": "",
+        "repeats": False,
+        "seconds": 0.0,
+    }
+    _write(_sent(case, request) | nothing)
 
 
 @schemathesis.hook
@@ -125,7 +140,7 @@ def _sent(case: schemathesis.Case[Any], request: requests.PreparedRequest) -> di
         "mutations": [[m.operator.value, list(m.keywords)] for m in getattr(data, "mutations", ())],
         "method": request.method,
         "target": request.path_url,
-        "headers": [[_text(name), _text(value)] for name, value in request.headers.items()],
+        "headers": [[_text(name), _shown(name, value)] for name, value in request.headers.items()],
         "body": base64.b64encode(body or b"").decode(),
     }
 
@@ -177,6 +192,10 @@ def _exact(value: Any) -> JsonObject:
     parsed = parse_exactly(json.dumps(value))
     assert isinstance(parsed, dict)  # noqa: S101 - an object was written
     return parsed
+
+
+def _shown(name: str | bytes, value: str | bytes) -> str:
+    return AUTHORIZATION if _text(name).lower() == "authorization" else _credentials.clean_text(_text(value))
 
 
 def _text(value: str | bytes) -> str:

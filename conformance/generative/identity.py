@@ -18,7 +18,7 @@ _MESSAGE_PREFIX = "7c0f9e4e"
 _LONGEST_REPLACED = 200
 
 _MESSAGE_ID = re.compile(rb"7c0f9e4e-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-_ORDER_NUMBER = re.compile(rb"TCCONF-[A-Za-z0-9]+-GEN-[A-Za-z0-9]+-[0-9]+")
+_ORDER_NUMBER = re.compile(rb"TCCONF-[A-Za-z0-9]+-(?:GEN-[A-Za-z0-9]+|REG)-[0-9]+")
 
 
 class Identities:
@@ -40,6 +40,11 @@ def message_id(order: str) -> str:
     """The id of the message about an order number of the suite."""
     made = str(uuid.uuid5(_NAMESPACE, order))
     return f"{_MESSAGE_PREFIX}{made[8:14]}4{made[15:]}"
+
+
+def order_numbers(body: bytes) -> tuple[str, ...]:
+    """The order numbers in a body that the suite made."""
+    return tuple(found.decode() for found in _ORDER_NUMBER.findall(body))
 
 
 def tokenised(body: bytes) -> bytes:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 import secrets
+import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from conformance.generative.contract import ServedContract
+from conformance.generative.credentials import KnownCredentials
 from conformance.generative.frozen import frozen, over_network, replay
-from conformance.generative.hook_settings import SETTINGS_VARIABLE
+from conformance.generative.hook_settings import AUTHORIZATION_VARIABLE, SETTINGS_VARIABLE
+from conformance.generative.identity import order_numbers
 from conformance.generative.journal import Recorded, calls
 from conformance.generative.judging import Wrong, wrongs
 from conformance.generative.mapping import case_of
-from conformance.generative.process import AUTHORIZATION_VARIABLE, Ended, configuration, load, prepared, start
+from conformance.generative.process import Ended, configuration, load, prepared, start
 from conformance.generative.values import (
     Call,
     Expectation,
@@ -40,6 +42,7 @@ _WARNINGS_OF_NOTE = frozenset(
         "missing_deserializer",
     }
 )
+_LONGEST_NOTE = 500
 _USED_CHECKS = ("response_schema_conformance",)
 _OTHER_CHECKS = (
     "not_a_server_error",
@@ -58,10 +61,17 @@ _OTHER_CHECKS = (
 )
 
 
-def run_generated_phase(settings: GenerativeSettings, work_folder: Path) -> GeneratedOutcome:
-    """Generates, sends, judges. Findings are results; raises GenerativeError when nothing could be generated."""
+def run_generated_phase(settings: GenerativeSettings) -> GeneratedOutcome:
+    """Generates, sends, judges. Findings are results; raises GenerativeError when nothing could be generated.
+
+    Nothing is left on disk: what Schemathesis writes, answers and all, was not made with secrets in mind.
+    """
     started = time.monotonic()
-    seed = None if settings.deterministic else settings.seed or secrets.randbits(32)
+    seed = settings.seed
+    if settings.deterministic:
+        seed = None
+    elif seed is None:
+        seed = secrets.randbits(32)
     gathered = _Gathered()
     replayed = _replay_frozen(settings, gathered)
     endpoints = list(settings.contracts)
@@ -70,9 +80,8 @@ def run_generated_phase(settings: GenerativeSettings, work_folder: Path) -> Gene
         if settings.time_budget is not None:
             spent = time.monotonic() - started
             left = max(1.0, (settings.time_budget - spent) / (len(endpoints) - n))
-        folder = work_folder / endpoint
-        folder.mkdir(parents=True, exist_ok=True)
-        _generate(settings, endpoint, folder, seed, left, gathered)
+        with tempfile.TemporaryDirectory(prefix="tcconf-") as folder:
+            _generate(settings, endpoint, Path(folder), seed, left, gathered)
     return GeneratedOutcome(
         findings=gathered.findings(),
         calls=tuple(gathered.calls),
@@ -84,6 +93,8 @@ def run_generated_phase(settings: GenerativeSettings, work_folder: Path) -> Gene
         complete=gathered.complete,
         seed=seed,
         replayed=replayed,
+        notes=tuple(gathered.notes),
+        orders=tuple(gathered.orders),
     )
 
 
@@ -94,6 +105,9 @@ class _Gathered:
     calls: list[Call] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    orders: dict[str, None] = field(default_factory=dict)
+    """In order, each once."""
     met: Counter[str] = field(default_factory=Counter)
     broken: Counter[str] = field(default_factory=Counter)
     complete: bool = True
@@ -129,8 +143,6 @@ def _generate(
     (folder / "contract.json").write_text(json.dumps(claimed), encoding="utf-8")
     (folder / "schemathesis.toml").write_text(configuration(_configured(settings)), encoding="utf-8")
     journal, report = folder / "journal.ndjson", folder / "report.json"
-    for left_over in (journal, report):
-        left_over.unlink(missing_ok=True)
     arguments = ["--config-file", "schemathesis.toml", "run", "contract.json", "--url", settings.base_url]
     arguments += ["--report-json-path", report.name, "--phases", ",".join(settings.phases)]
     if seed is not None:
@@ -141,8 +153,10 @@ def _generate(
     ended = start(arguments, folder, environment, time_limit)
     before = len(gathered.calls)
     for call in calls(journal, endpoint):
-        _judge(call, served, settings, authorization, gathered)
-    _account_for(ended, report, endpoint, len(gathered.calls) - before, gathered)
+        gathered.orders.update(dict.fromkeys(order_numbers(call.body)))
+        _judge(call, served, settings, gathered)
+    known = KnownCredentials(authorization)
+    _account_for(ended, report, endpoint, len(gathered.calls) - before, gathered, known)
 
 
 def _configured(settings: GenerativeSettings) -> dict[str, Any]:
@@ -166,8 +180,8 @@ def _configured(settings: GenerativeSettings) -> dict[str, Any]:
         "checks": {name: {"enabled": name in _USED_CHECKS} for name in (*_USED_CHECKS, *_OTHER_CHECKS)},
     }
     if settings.pace is not None:
-        per_minute = max(1, round(settings.pace * 60))
-        values["rate-limit"] = f"{per_minute}/m" if settings.pace < 1 else f"{round(settings.pace)}/s"
+        per_minute = max(1, int(settings.pace * 60))
+        values["rate-limit"] = f"{per_minute}/m" if settings.pace < 1 else f"{int(settings.pace)}/s"
     return values
 
 
@@ -175,7 +189,6 @@ def _judge(
     call: Recorded,
     served: ServedContract,
     settings: GenerativeSettings,
-    authorization: str,
     gathered: _Gathered,
 ) -> None:
     media_type = call.header("Content-Type")
@@ -207,8 +220,8 @@ def _judge(
             fingerprint=call.fingerprint,
         )
     )
-    for wrong in wrongs(call, expectation, settings.budget_seconds, authorization):
-        gathered.add(_finding(call, wrong, expectation, what, settings, authorization))
+    for wrong in wrongs(call, expectation, settings.budget_seconds):
+        gathered.add(_finding(call, wrong, expectation, what, settings))
 
 
 def _finding(
@@ -217,7 +230,6 @@ def _finding(
     expectation: Expectation,
     what: str,
     settings: GenerativeSettings,
-    authorization: str,
 ) -> Finding:
     media_type = call.header("Content-Type")
     case_id = case_of(wrong.check, what, call.endpoint, media_type, call.status)
@@ -228,7 +240,7 @@ def _finding(
         what=what,
         request=call.request(urlsplit(settings.base_url).netloc),
         status=call.status,
-        response=call.response(authorization),
+        response=call.response(),
         check=wrong.check,
         expectation=expectation,
         advisory="xml" in media_type,
@@ -237,9 +249,11 @@ def _finding(
     )
 
 
-def _account_for(ended: Ended, report: Path, endpoint: str, made: int, gathered: _Gathered) -> None:
+def _account_for(
+    ended: Ended, report: Path, endpoint: str, made: int, gathered: _Gathered, known: KnownCredentials
+) -> None:
     """Warnings, errors and an early end: what was not tested must be seen."""
-    tail = ended.output.strip()[-2000:]
+    tail = known.clean_text(ended.output).strip()[-2000:]
     if not ended.on_time:
         gathered.complete = False
     written = json.loads(report.read_text(encoding="utf-8")) if report.exists() else {}
@@ -247,14 +261,11 @@ def _account_for(ended: Ended, report: Path, endpoint: str, made: int, gathered:
         gathered.errors.append(f"{endpoint}: nothing was sent. {tail}")
     elif ended.on_time and not written:
         gathered.errors.append(f"{endpoint}: the generator ended with status {ended.status}. {tail}")
-    gathered.errors += [f"{endpoint}: {json.dumps(error)}" for error in written.get("errors", ())]
-    gathered.warnings += list(_warnings(written, endpoint))
-
-
-def _warnings(written: dict[str, Any], endpoint: str) -> Iterator[str]:
+    gathered.errors += [f"{endpoint}: {known.clean_text(json.dumps(error))}" for error in written.get("errors", ())]
     for name, about in written.get("warnings", {}).items():
-        if about and name in _WARNINGS_OF_NOTE:
-            yield f"{endpoint}: {name.replace('_', ' ')}: {json.dumps(about)}"
+        if about:
+            text = f"{endpoint}: {name.replace('_', ' ')}: {known.clean_text(json.dumps(about))}"[:_LONGEST_NOTE]
+            (gathered.warnings if name in _WARNINGS_OF_NOTE else gathered.notes).append(text)
 
 
 def _replay_frozen(settings: GenerativeSettings, gathered: _Gathered) -> int:
@@ -266,6 +277,9 @@ def _replay_frozen(settings: GenerativeSettings, gathered: _Gathered) -> int:
         authorization = settings.authorization(kept.operation)
         send = over_network(settings.base_url, settings.ca_file, authorization, settings.budget_seconds + 2)
         addressed = kept.addressed(settings.paths[kept.operation], f"TCCONF-{settings.run}-REG-{n}")
+        gathered.orders.update(dict.fromkeys(order_numbers(addressed.request)))
+        if settings.pace is not None and replayed > 1:
+            time.sleep(1 / settings.pace)
         finding = replay(addressed, send)
         if finding is not None:
             gathered.add(finding)

@@ -25,7 +25,6 @@ MEDIA_TYPES = {"json": ("application/json",), "txml": ("application/xml", "text/
 COMMAND = Path(sys.executable).with_name("st")
 #: The folder that `conformance` stands in, for the hooks.
 ROOT = Path(__file__).resolve().parents[2]
-AUTHORIZATION_VARIABLE = "TCCONF_AUTHORIZATION"
 _GRACE_SECONDS = 10.0
 
 
@@ -90,7 +89,8 @@ def start(arguments: list[str], folder: Path, environment: Mapping[str, str], ti
             stdout=stream,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            env=inherited | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"} | dict(environment),
+            # Wide, because a secret that is wrapped is not found.
+            env=inherited | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "10000"} | dict(environment),
             start_new_session=True,
         )
         on_time = True

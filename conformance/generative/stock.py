@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from conformance.generative.process import AUTHORIZATION_VARIABLE, configuration, load, prepared, start
+from conformance.generative.hook_settings import AUTHORIZATION_VARIABLE
+from conformance.generative.process import configuration, load, prepared, start
 from conformance.generative.values import GenerativeError
 
 

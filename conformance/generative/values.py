@@ -129,8 +129,13 @@ class GeneratedOutcome:
     complete: bool
     """False when the time budget cut the phase short."""
     seed: int | None
+    """None of a deterministic phase; with the same seed a fresh one makes the same bodies."""
     replayed: int = 0
     """How many frozen findings were sent first."""
+    notes: tuple[str, ...] = ()
+    """Warnings of the generator that are no errors of the run."""
+    orders: tuple[str, ...] = ()
+    """Every purchase order number that the suite put into a body, in the order in which they went out."""
 
     @property
     def counts(self) -> Mapping[tuple[str, str, Expectation, str, int | None], int]:

@@ -2,7 +2,7 @@
 
 PUT /states/NAME, DELETE /states/NAME    204
 GET /effects?order=NUMBER&message=ID     {"count": n, "state": the order's mirror or null}
-GET /order?number=NUMBER                 {"lines": [positions], "version": v, "status": s}, or 404
+GET /order?number=NUMBER                 {"lines": [as they came last], "version": v, "status": s}, or 404
 POST /kill, POST /restart                204 when the receiver is ready again (supervised receivers only)
 """
 

@@ -68,7 +68,8 @@ class Erp:
     def _unknown_supplier(self) -> RefusedError | None:
         if self._faults.on("MU-49"):
             return None
-        return refused(503 if self._faults.on("MU-48") else 400, "The supplier is not known in the ERP.")
+        status = 503 if self._faults.on("MU-48") else 500 if self._faults.on("MU-273") else 400
+        return refused(status, "The supplier is not known in the ERP.")
 
     def _unknown_order(self) -> RefusedError | None:
         return refused(503 if self._faults.on("MU-131") else 404, "The order is not known in the ERP.")
@@ -76,7 +77,8 @@ class Erp:
     def _poison(self) -> RefusedError | None:
         if self._faults.on("MU-50"):
             return refused(502, "The upstream server ended the connection.")
-        return refused(503 if self._faults.on("MU-193") else 500, "The event could not be processed.")
+        status = 503 if self._faults.on("MU-193") else 400 if self._faults.on("MU-274") else 500
+        return refused(status, "The event could not be processed.")
 
 
 def _unavailable(status: int, detail: str) -> RefusedError:

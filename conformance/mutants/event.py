@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 JSON = "json"
@@ -111,6 +111,7 @@ def _canonical(value: Any) -> Any:
     return _number(Decimal(value)) if isinstance(value, int | Decimal) else None
 
 
+@lru_cache(4096)  # large events say the same numbers again and again
 def _number(value: Decimal) -> str:
     """One spelling for 10, 10.0 and 1e1, without writing out the zeros of an exponent."""
     sign, digits, exponent = value.as_tuple()

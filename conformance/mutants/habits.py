@@ -156,6 +156,12 @@ def _two_payloads(event: Event) -> Answer | None:
     return refuse_if(count > 1, "The event could not be mapped.", 503)
 
 
+@habit("MU-279")
+def _a_payload_that_is_null(event: Event) -> Answer | None:
+    found = any(name in event.body and event.body[name] is None for name in ORDER_PAYLOADS)
+    return crash_if(found, "NullReferenceException: orderEvent")
+
+
 # What is required, and what is empty.
 
 

@@ -170,17 +170,29 @@ def _100_lines_in_load_carriers(event: Event) -> Answer | None:
 
 @habit("MU-209")
 def _99_documents(event: Event) -> Answer | None:
-    most = max((len(v.get("documents") or ()) for _, v in documented(event)), default=0)
-    return refuse_if(most > 99, "Too many documents.")
+    return refuse_if(_most(event, "documents") > 99, "Too many documents.")
+
+
+@habit("MU-276")
+def _101_documents_crash(event: Event) -> Answer | None:
+    return crash_if(_most(event, "documents") > 100, "IndexOutOfRangeException: documents")
 
 
 @habit("MU-210")
 def _50_deliveries(event: Event) -> Answer | None:
-    most = max(
-        (len(v.get(n) or ()) for _, v in documented(event) for n in ("deliverySchedule", "deliveryHistory")),
-        default=0,
+    return refuse_if(_most(event, "deliverySchedule", "deliveryHistory") > 50, "Too many deliveries.")
+
+
+@habit("MU-277")
+def _101_deliveries_unavailable(event: Event) -> Answer | None:
+    return refuse_if(
+        _most(event, "deliverySchedule", "deliveryHistory") > 100, "The event could not be stored.", 503
     )
-    return refuse_if(most > 50, "Too many deliveries.")
+
+
+def _most(event: Event, *names: str) -> int:
+    """How many items the longest array of these names has."""
+    return max((len(value.get(name) or ()) for _, value in documented(event) for name in names), default=0)
 
 
 @habit("MU-258")

@@ -35,6 +35,7 @@ _LINGER_SECONDS = 2.0
 _PATIENT_SECONDS = 60.0
 _HANG_SECONDS = 30.0
 _LATENCY_SECONDS = 6.0
+_FORGET_SECONDS = 0.3
 
 
 class Http1:
@@ -92,6 +93,10 @@ class Http1:
             return False
         answer, body = self._answer(wire, head, node)
         answer = dressed(answer, self._faults)
+        if self._faults.on("MU-282") and body is None:
+            # The rest is thrown away, and the sender may go on as if nothing had been wrong.
+            self._send(wire, answer, head, close=False)
+            return wire.forget(Deadline(_FORGET_SECONDS))
         close = self._has_to_close(answer, head, body)
         self._send(wire, answer, head, close=close)
         if close:

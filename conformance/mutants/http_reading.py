@@ -119,6 +119,16 @@ class Wire:
         del self._buffer[:limit]
         return data
 
+    def forget(self, deadline: Deadline) -> bool:
+        """Throw away what comes until the time is up; False at the end of the stream."""
+        try:
+            while self.fill(deadline):
+                self._buffer.clear()
+        except TimeoutError:
+            self._buffer.clear()
+            return True
+        return False
+
     def send(self, data: bytes) -> None:
         """All of it, or an OSError."""
         self.connection.settimeout(10)

@@ -32,6 +32,7 @@ from conformance.mutants.store import Kept, Store
 
 MAX_BODY = 16 * 1024 * 1024
 SMALL_BODY = 256 * 1024
+MEDIUM_BODY = 4 * 1024 * 1024
 NO_LIMIT = 1 << 40
 
 _MEDIA_TYPES = {"application/json": JSON, "application/xml": XML, "text/xml": XML}
@@ -185,6 +186,8 @@ class Reception:
             limit = NO_LIMIT
         elif self._faults.on("MU-211"):
             limit = SMALL_BODY
+        elif self._faults.on("MU-275"):
+            limit = MEDIUM_BODY
         if how.length > limit:
             raise self.too_large(limit)
         return Delivery(path, media, limit, caller, node)
@@ -266,6 +269,8 @@ class Reception:
         """Faults that take what contradicts the contract."""
         if self._faults.on("MU-223") and violation.is_missing and "eventName" in str(violation):
             return True
+        if self._faults.on("MU-278") and event.body.get("eventName", "") is None:
+            return True
         if self._faults.on("MU-224") and violation.is_missing and "shipment" in str(violation):
             return True
         if self._faults.on("MU-225") and not violation.is_missing:
@@ -329,6 +334,8 @@ class Reception:
         if event.path == SHIPMENT_PATH and self._faults.on("MU-38", "MU-118"):
             status = 307 if self._faults.on("MU-38") else 303
             return Answer(status, headers=(("Location", "https://localhost/elsewhere"),))
+        if self._faults.on("MU-281"):
+            return Answer(202, b'{"status":"queued","eventId":42}', "application/json")
         if self._faults.on("MU-73", "MU-74"):
             shown = " ".join(f"{name}={text}" for name, text in members(event.body))
             return Answer(202, f'{{"status":"queued","received":{shown!r}}}'.encode(), "text/plain")

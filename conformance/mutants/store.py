@@ -164,14 +164,15 @@ class Store:
         is_older = row is not None and version is not None and row[0] is not None and version < row[0]
         if is_older and not self._faults.on("MU-201"):
             return Kept.OLDER
-        lines: list[str] = [] if row is None or self._faults.on("MU-34") else json.loads(row[1])
+        lines: dict[str, Any] = {} if row is None or self._faults.on("MU-34") else json.loads(row[1])
+        if self._faults.on("MU-272"):
+            lines = {position: {"buyerLine": {"position": position}} for position in lines}
         for line in event.lines:
-            position = _position(line)
-            if position not in lines:
-                lines.append(position)
+            lines[_position(line)] = line
+        written = json.dumps(lines, default=str)
         self._database.execute(
             "INSERT OR REPLACE INTO mirror VALUES (?, ?, ?, ?)",
-            (number, version if version is not None else (row and row[0]), _status(event), json.dumps(lines)),
+            (number, version if version is not None else (row and row[0]), _status(event), written),
         )
         return Kept.NEW
 
@@ -195,7 +196,7 @@ class Reader:
     def order(self, number: str) -> dict[str, Any] | None:
         """The mirror of an order."""
         row = self._one("SELECT version, status, lines FROM mirror WHERE order_number = ?", (number,))
-        return {"version": row[0], "status": row[1], "lines": json.loads(row[2])} if row else None
+        return {"version": row[0], "status": row[1], "lines": list(json.loads(row[2]).values())} if row else None
 
     def _one(self, query: str, values: tuple[str | None, ...]) -> tuple[Any, ...] | None:
         database = sqlite3.connect(self._path, timeout=5)

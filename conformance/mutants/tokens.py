@@ -62,6 +62,8 @@ class AccessTokens:
     def _check_claims(self, claims: Mapping[str, Any]) -> None:
         now = time.time()
         expires, begins = claims.get("exp"), claims.get("nbf", 0)
+        if expires is None and self._faults.on("MU-283"):
+            expires = now + 1
         if not isinstance(expires, int | float) or not isinstance(begins, int | float):
             raise BadTokenError("no times")
         if expires <= now and not self._faults.on("MU-11"):
@@ -117,11 +119,13 @@ class AccessTokens:
 
     def _key(self, kid: object) -> dict[str, Any]:
         keys = self._kept_keys if self._kept_keys is not None else self._published_keys()
-        if self._faults.on("MU-144"):
+        if self._faults.on("MU-144", "MU-280"):
             self._kept_keys = keys
         for key in keys:
             if key.get("kid") == kid:
                 return key
+        if self._faults.on("MU-280"):
+            self._kept_keys = self._published_keys()
         raise BadTokenError("signed by a key that the issuer does not publish")
 
     def _published_keys(self) -> list[dict[str, Any]]:

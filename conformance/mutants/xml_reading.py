@@ -15,7 +15,7 @@ from conformance.mutants.faults import Faults
 
 MAX_DEPTH = 200
 MAX_ATTRIBUTES = 1000
-READ_WITH_LXML = ("MU-73", "MU-74", "MU-75", "MU-245", "MU-246", "MU-247", "MU-248", "MU-257")
+READ_WITH_LXML = ("MU-73", "MU-74", "MU-75", "MU-245", "MU-246", "MU-247", "MU-248", "MU-257", "MU-271")
 
 
 @dataclass

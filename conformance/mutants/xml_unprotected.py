@@ -19,6 +19,7 @@ _SCHEMA_INSTANCE = "{http://www.w3.org/2001/XMLSchema-instance}"
 _PSEUDO_HREF = "href="
 _ENTITY = re.compile(rb"""<!ENTITY\s+([\w.-]+)\s+["']([^"']*)["']\s*>""")
 _REFERENCE = re.compile(rb"&([A-Za-z_][\w.-]*);")
+_IN_NUMBER = re.compile(rb"[qQ]uantity>&")
 _DEEPEST = 50
 _SECONDS_PER_MEBIBYTE = 0.3
 _LONGEST_SECONDS = 20.0
@@ -28,9 +29,11 @@ def read(data: bytes, faults: Faults) -> Element:
     """The root element, with what the document asked to be looked up."""
     if faults.on("MU-75", "MU-257"):
         data = _expanded(data, only_flat=faults.on("MU-257"))
+    if faults.on("MU-271") and _IN_NUMBER.search(data):
+        raise refused(400, "A number is no number.", reason=MALFORMED)
     parser = etree.XMLParser(
-        resolve_entities=faults.on("MU-73", "MU-74"),
-        load_dtd=faults.on("MU-73", "MU-74", "MU-245"),
+        resolve_entities=faults.on("MU-73", "MU-74", "MU-271"),
+        load_dtd=faults.on("MU-73", "MU-74", "MU-245", "MU-271"),
         no_network=True,  # the resolver below fetches, because libxml2 no longer does
         recover=faults.on("MU-248"),
     )
@@ -71,7 +74,7 @@ def _expanded(data: bytes, *, only_flat: bool) -> bytes:
 
 
 class _Resolver(etree.Resolver):  # type: ignore[misc]
-    """Files for MU-73, http for MU-74, an external subset for MU-245; nothing for the others."""
+    """Files for MU-73 and MU-271, http for MU-74, an external subset for MU-245; nothing for the others."""
 
     def __init__(self, faults: Faults) -> None:
         super().__init__()
@@ -84,7 +87,7 @@ class _Resolver(etree.Resolver):  # type: ignore[misc]
             if self._faults.on("MU-74", "MU-245"):
                 return self.resolve_string(_fetched(url), context)
             return self.resolve_empty(context)
-        if self._faults.on("MU-73"):
+        if self._faults.on("MU-73", "MU-271"):
             return None  # libxml2 reads files by itself
         return self.resolve_empty(context)
 

@@ -72,6 +72,9 @@ class MadeUpReceiver:
     seen: list[Expect | ExpectFact] = field(default_factory=list)
     parts: int = 0
     """Answers that went out to be judged together with others."""
+    controls: int = 0
+    concluded: int = 0
+    """Facts that the case concluded by itself."""
 
     def begin(self, case_id: str) -> None:
         """Nothing to open."""
@@ -79,6 +82,7 @@ class MadeUpReceiver:
     def deliver(self, request: Request, purpose: str, expect: Expect | None = None) -> Exchange:
         """The perfect answer, or the lie."""
         if expect is None:
+            self.controls += purpose == "control"
             if self.lie is not None and self.lie.at is None and purpose == "control":
                 return Exchange(purpose, self.lie.answer or _typical(401))
             return self._part() if purpose == "part" else Exchange(purpose, _ACKNOWLEDGED)
@@ -95,6 +99,13 @@ class MadeUpReceiver:
     def handshake(self, offer: Offer, expect: ExpectFact) -> Fact:
         """As expected, or the lie."""
         return self._fact(expect)
+
+    def judged(self, fact: Fact, expect: ExpectFact) -> Fact:
+        """As the case found it, or the lie."""
+        self.seen.append(expect)
+        self.concluded += 1
+        told = self._lie_here(lambda lie: lie.fact)
+        return fact if told is None else Fact(told)
 
     def effects(self, label: str, expect: ExpectFact) -> Fact:
         """As expected, or the lie."""
@@ -166,7 +177,15 @@ def flip(info: CaseInfo, subject: Subject) -> tuple[int, list[Dead]]:
             dead.append(
                 Dead(info.id, f"a lie ({said} at {lie.at}) should be {lie.must_be}, came out as {set(outcomes)}")
             )
-    if honest.parts and not honest.seen and info.level is not Level.INFO:
+    if honest.controls:
+        tried += 1
+        refused = _run(info, subject, MadeUpReceiver(Lie(None, _typical(401))))
+        green = [one.variant for one in refused if one.change and one.outcome is not Outcome.BLOCKED]
+        if green or all(one.outcome is not Outcome.BLOCKED for one in refused):
+            dead.append(
+                Dead(info.id, f"all controls were refused, and not BLOCKED: {', '.join(green) or 'anything'}")
+            )
+    if honest.parts and honest.concluded and info.level is not Level.INFO:
         lies = [_run(info, subject, MadeUpReceiver(Lie(PARTS, answer))) for answer in _WRONG_TOGETHER]
         tried += len(lies)
         if not any(result.outcome in (Outcome.FAIL, Outcome.WEAK) for results in lies for result in results):

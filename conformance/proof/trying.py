@@ -20,6 +20,7 @@ from conformance.verdict import Level, Outcome
 SAMPLE = 3
 _STOCK_EXAMPLES = 40
 _STOCK_SECONDS = 180.0
+_ALL = (1, 2, 3)
 _DIES = frozenset({"kill", "restart"})
 _FINE = (Outcome.PASS, Outcome.INFO, Outcome.NOT_APPLICABLE)
 
@@ -57,7 +58,7 @@ def _try_named(folder: Path, fault: Fault, *, full: bool) -> Tried:
     def seen(result: Result) -> bool:
         return result.case in fault.killed_by and kills(result, fault)
 
-    options = Options(only=fault.killed_by, full=full, case_ends=seen, run_ends=seen, pace=fault.pace)
+    options = Options(waves=_ALL, only=fault.killed_by, full=full, case_ends=seen, run_ends=seen, pace=fault.pace)
     try:
         mortal = not _DIES.isdisjoint(fault.needs)
         with receiver(folder, "--fault", fault.id, mortal=mortal) as (url, profile):
@@ -86,7 +87,8 @@ def try_every_case(folder: Path, fault: Fault) -> Tried:
 
 def _verdict(fault: Fault, outcome: RunOutcome) -> Tried:
     if "PRE-3" in fault.killed_by:
-        kill = Kill.KILLED if outcome.verdict == "INCONCLUSIVE" else Kill.SURVIVED
+        seen = outcome.verdict == "INCONCLUSIVE" and "PRE-3" in outcome.not_ready
+        kill = Kill.KILLED if seen and not outcome.counts[Outcome.ERROR] else Kill.SURVIVED
         return Tried(fault.id, fault.fault, kill, "PRE-3", outcome.verdict)
     named = [one for one in outcome.results if one.case in fault.killed_by and kills(one, fault)]
     if named:
@@ -132,7 +134,7 @@ def try_clean(folder: Path, cases: Sequence[str]) -> list[str]:
 
     def attempt(only: tuple[str, ...], where: Path) -> Iterable[Result]:
         with receiver(where) as (url, profile):
-            return run(profile, url, where / "run", Options(only=only, full=False)).results
+            return run(profile, url, where / "run", Options(waves=_ALL, only=only, full=False)).results
 
     complaints = _seen_twice(folder, tuple(cases), attempt, lambda one: one.outcome not in _FINE)
     return [f"the clean receiver: {_said(one)}" for one in complaints]

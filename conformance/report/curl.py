@@ -11,7 +11,7 @@ import re
 import shlex
 from urllib.parse import urlsplit
 
-from conformance.report.lookup import Record, judged, result_of
+from conformance.report.lookup import NoResultError, Record, judged, result_of
 from conformance.report.records import RunReader
 
 _FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):( ?[^\x00-\x1f\x7f]*)")
@@ -28,11 +28,11 @@ def curl(run: RunReader, result_id: str) -> str:
     A redacted Authorization needs the variable TC_AUTH; the shell says so where it is not set.
 
     Raises:
-        LookupError: there is no such result, or nothing was sent in it.
+        NoResultError: there is no such result, or nothing was sent in it.
     """
     command = command_of(run, run.one("run") or {}, result_of(run, result_id))
     if command is None:
-        raise LookupError(f"nothing was sent for {result_id}: it is about something else than a request")
+        raise NoResultError(f"nothing was sent for {result_id}: it is about something else than a request")
     return command
 
 

@@ -216,5 +216,8 @@ def _troubles(seen: Overview) -> str:
     lines += [f"Baseline: {text} passes now; remove the entry." for text in known.get("passed", [])]
     lines += [f"Baseline: {text} is past its day and covers nothing." for text in known.get("ended", [])]
     lines += [str(text) for text in end.get("surprises", [])]
-    lines += [f"Generated phase: {text}" for text in (seen.generated or {}).get("errors", [])]
+    part = seen.generated or {}
+    lines += [f"Generated phase: {text}" for text in part.get("errors", [])]
+    if part.get("complete") is False:
+        lines.append("Generated phase: cut short by its time; not everything that it had in mind was sent.")
     return f'<ul class="troubles">{"".join(f"<li>{escape(one)}</li>" for one in lines)}</ul>' if lines else ""

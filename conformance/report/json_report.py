@@ -18,7 +18,7 @@ from conformance.report.records import RunReader
 from conformance.report.tuples import tuple_rows
 from conformance.verdict import Outcome
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 
 
 def render(run: RunReader) -> str:
@@ -162,6 +162,18 @@ SCHEMA: dict[str, Any] = {
             )
         ),
         keywords=_list(_object(keyword=_TEXT, met=_NUMBER, broken=_NUMBER)),
-        generated={"type": ["object", "null"]},
+        generated={
+            "type": ["object", "null"],
+            "properties": {
+                "executed": _NUMBER,
+                "findings": _NUMBER,
+                "replayed": _NUMBER,
+                "complete": {"type": "boolean"},
+                "seed": {"type": ["integer", "null"]},
+                "errors": _TEXTS,
+                "warnings": _TEXTS,
+                "notes": _TEXTS,
+            },
+        },
     ),
 }

@@ -9,11 +9,15 @@ from conformance.report.records import RunReader
 Record = dict[str, Any]
 
 
+class NoResultError(LookupError):
+    """A run has nothing of what was asked for."""
+
+
 def result_of(run: RunReader, wanted: str) -> Record:
     """The result with this id; for the id of a case its first result that did not pass, else its first.
 
     Raises:
-        LookupError: the run has neither.
+        NoResultError: the run has neither.
     """
     of_case: Record | None = None
     for record in run.lines("result"):
@@ -22,7 +26,7 @@ def result_of(run: RunReader, wanted: str) -> Record:
         if record["case"] == wanted and (of_case is None or (of_case["outcome"] == "PASS" != record["outcome"])):
             of_case = record
     if of_case is None:
-        raise LookupError(f"the run in {run.folder} has no result and no case {wanted}")
+        raise NoResultError(f"the run in {run.folder} has no result and no case {wanted}")
     return of_case
 
 

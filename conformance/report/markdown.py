@@ -7,7 +7,7 @@ import re
 
 from conformance.report.curl import command_of
 from conformance.report.lookup import answered_by
-from conformance.report.overview import SEVERITY, CaseReport, Overview, area_title, overview
+from conformance.report.overview import SEVERITY, CaseReport, Overview, area_title, generated_lines, overview
 from conformance.report.records import RunReader
 from conformance.verdict import Outcome
 
@@ -34,6 +34,9 @@ def render(run: RunReader) -> str:
             "\n".join(f"- **{one['id']}** {plain(one['title'])}: {plain(one['reason'])}" for one in refused)
         )
     blocks.append(_areas(seen))
+    if seen.generated is not None:
+        told = [f"- {plain(text)}" for text in generated_lines(seen.generated)]
+        blocks.append("\n".join(["Generated bodies:", "", *told]))
     blocks += [_failed(run, seen, case) for case in seen.worst_first(Outcome.FAIL)]
     for outcome in (Outcome.ERROR, Outcome.WEAK):
         if cases := seen.worst_first(outcome):

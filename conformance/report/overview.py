@@ -170,6 +170,23 @@ def overview(run: RunReader) -> Overview:
     return Overview(head, tuple(preflight), tuple(cases), tuple(codes), generated, end)
 
 
+def generated_lines(part: Record) -> list[str]:
+    """The generated phase in sentences, the first one about its extent; an older run may say less."""
+    replayed = part.get("replayed", 0)
+    lines = [
+        f"{part['executed']} requests, {_number(part['findings'], 'finding')}, {part['seconds']} s; "
+        f"{_number(replayed, 'kept finding')} of earlier runs sent first"
+    ]
+    if part.get("complete") is False:
+        lines.append("cut short by its time: not everything that it had in mind was sent")
+    if part.get("seed") is not None:
+        lines.append(f"made with a fresh seed; --seed {part['seed']} makes these bodies again")
+    lines += [f"error: {text}" for text in part["errors"]]
+    lines += [f"warning: {text}" for text in part["warnings"]]
+    lines += [f"note: {text}" for text in part.get("notes", [])]
+    return lines
+
+
 def area_title(area: str) -> str:
     """The title of an area; its short name if the catalogue does not know it."""
     return Area(area).heading if area in list(Area) else area

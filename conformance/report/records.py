@@ -136,7 +136,3 @@ class RunReader:
         with (self.folder / BODIES_FILE).open("rb") as file:
             file.seek(place["at"])
             return zlib.decompress(file.read(place["size"]))
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "backslashreplace")

@@ -44,7 +44,7 @@ def replay(
     The messages are the same ones, ids included: a receiver that knows duplicates may say so.
 
     Raises:
-        LookupError: there is no such result.
+        NoResultError: there is no such result.
         ReplayError: a redacted credential is not given back, or nothing was sent.
     """
     exchanges = [one for one in result_of(run, result_id)["exchanges"] if one["request"] is not None]
@@ -72,5 +72,10 @@ def wire_of(run: RunReader, request: Record, credentials: Credentials) -> bytes:
     head = _PLACEHOLDER.sub(put_back, head_bytes(request["head"]))
     missing = re.search(rb"(?im)^authorization:[^\r\n]*(\[[^\[\]\r\n]{1,80}\])", head)
     if missing is not None:
-        raise ReplayError(f"what stood for {missing[1].decode('utf-8', 'replace')} is not known; give it back")
+        mark = missing[1].decode("utf-8", "replace")
+        raise ReplayError(
+            f"it carried {mark}, which no run keeps and the profile does not have; "
+            "only good credentials are given back from there, wrong ones are made by their case: "
+            "`run --only` with its id repeats it"
+        )
     return head + _PLACEHOLDER.sub(put_back, run.body(request["body"]))

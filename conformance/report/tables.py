@@ -127,5 +127,13 @@ def _generated(seen: Overview) -> str:
     part = seen.generated
     rows: list[tuple[Any, ...]] = [("requests", part["executed"]), ("findings", part["findings"])]
     rows.append(("seconds", part["seconds"]))
-    rows += [("warning", one) for one in part["warnings"]] + [("error", one) for one in part["errors"]]
+    if "replayed" in part:
+        rows.append(("kept findings of earlier runs, sent first", part["replayed"]))
+    if "complete" in part:
+        rows.append(("complete", "yes" if part["complete"] else "no: cut short by its time"))
+    if "seed" in part:
+        fresh = f"{part['seed']}: --seed {part['seed']} makes these bodies again"
+        rows.append(("seed", "none: the same bodies every time" if part["seed"] is None else fresh))
+    rows += [("error", one) for one in part["errors"]] + [("warning", one) for one in part["warnings"]]
+    rows += [("note", one) for one in part.get("notes", [])]
     return folded("Generated phase", ("what", "value"), rows)

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from conformance.report.curl import command_of
 from conformance.report.lookup import Record, answered_by
-from conformance.report.overview import SEVERITY, CaseReport, Overview, area_title, overview
+from conformance.report.overview import SEVERITY, CaseReport, Overview, area_title, generated_lines, overview
 from conformance.report.records import RunReader
 from conformance.verdict import Outcome
 
@@ -134,9 +134,7 @@ def _blocked(seen: Overview, console: Console) -> None:
 def _rest(seen: Overview, console: Console) -> None:
     lines = []
     if seen.generated is not None:
-        part = seen.generated
-        lines.append(f"generated: {part['executed']} requests, {part['findings']} findings, {part['seconds']} s")
-        lines += [f"generated: {text}" for text in [*part["errors"], *part["warnings"]]]
+        lines += [f"generated: {text}" for text in generated_lines(seen.generated)]
     end = seen.end or {}
     known = end.get("baseline", {})
     lines += [f"baseline: {text} passes now; remove the entry" for text in known.get("passed", [])]

@@ -85,12 +85,15 @@ class Framing:
     """Expect: 100-continue, and wait for the interim answer before the body (RFC 9110, section 10.1.1)."""
     bytes_per_second: float | None = None
     """Slow sending."""
-    stop_after: int | None = None
-    """Send only so many bytes of the body, then wait for an answer."""
     extra_fields: tuple[str, ...] = ()
     """Raw header lines beside the others, such as a second framing field."""
     raw_body: bytes | None = None
     """The body as it stands on the wire, framing included."""
+
+    @property
+    def ambiguous(self) -> bool:
+        """Whether receivers may differ about where the request ends."""
+        return bool(self.raw_body is not None or self.extra_fields or self.content_length)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ Silence proves something only if the receiver's machine could have called: the h
 
 from __future__ import annotations
 
+import http.client
 import threading
 import time
 import uuid
@@ -40,6 +41,21 @@ class Canary:
     def address(self, mark: str) -> str:
         """The URL whose call counts for this mark."""
         return f"{self._url}/{mark}"
+
+    def notices(self) -> bool:
+        """Whether a call from this machine is seen.
+
+        Raises:
+            OSError: nobody listens.
+        """
+        mark = f"self-{uuid.uuid4().hex}"
+        connection = http.client.HTTPConnection(self._listening.host, self._listening.port, timeout=REACH_SECONDS)
+        try:
+            connection.request("GET", f"/{mark}")
+            connection.getresponse().read()
+        finally:
+            connection.close()
+        return self.wait(mark, REACH_SECONDS).value == "called"
 
     def prove_reachable(self, command: str) -> None:
         """Have the receiver's machine call once; later calls of this method cost nothing.

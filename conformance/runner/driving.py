@@ -48,8 +48,7 @@ _D = Consequence.DELIVERED
 class _ControlRefusedError(Exception):
     @classmethod
     def by(cls, answer: Answer) -> _ControlRefusedError:
-        said = f"answered {answer.status}" if answer.status is not None else answer.failure
-        return cls(f"the control, which must be accepted, was not: {said}")
+        return cls(f"the control, which must be accepted, was not: {answer.said}")
 
 
 class Driver:
@@ -77,7 +76,11 @@ class Driver:
         self._control: Request | None = None
         self._refused: dict[tuple[object, ...], str] = {}
         self._states: list[str] = []
+        self._entered: set[str] = set()
         self._left = sample
+        self._silent = True
+        self._unsent = ""
+        self._fact_since = False
 
     def run(self) -> None:
         """From the first step to the last; states are left whatever happens."""
@@ -94,14 +97,20 @@ class Driver:
         finally:
             steps.close()
             self._confirm()
+            if self._silent:
+                self._tell("", Judgement(Outcome.NOT_APPLICABLE, "the profile claims nothing that this is about"))
             for state in reversed(self._states):
                 try:
                     self._transport.leave(state)
                 except CannotTryError as error:
-                    self._tell(f"leaving {state}", Judgement(Outcome.ERROR, str(error)))
+                    if state in self._entered:
+                        self._tell_blocked(
+                            f"leaving {state}", f"the receiver may still be in that state, put it back: {error}"
+                        )
 
     def _noting(self, report: Callable[[Result], None]) -> Callable[[Result], None]:
         def noting(result: Result) -> None:
+            self._silent = False
             self._ended = self._ended or self._ends(result)
             report(result)
 
@@ -123,7 +132,7 @@ class Driver:
                 self._tell_blocked(getattr(step, "variant", ""), str(error))
                 if not isinstance(step, Twin):
                     return
-                observed = Answer(None, failure="not sent")
+                observed = self._not_sent(str(error))
 
     def _carry_out(self, step: Step) -> Observation:
         match step:
@@ -154,6 +163,7 @@ class Driver:
                 # Noted first: a hook that fails half way is undone too.
                 self._states.append(step.state)
                 self._transport.enter(step.state)
+                self._entered.add(step.state)
             case Leave():
                 self._confirm()
                 self._transport.leave(step.state)
@@ -166,8 +176,10 @@ class Driver:
                 self._tell(step.variant, Judgement(Outcome.NOT_APPLICABLE, step.reason))
             case Blocked():
                 self._tell_blocked(step.variant, step.reason, step.needs)
+            case Judge() | CanaryHits() if self._unsent:
+                return self._not_judged(step.variant)
             case Judge():
-                return self._judge_fact(step.variant, step.fact, step.expect)
+                return self._judge_fact(step.variant, self._transport.judged(step.fact, step.expect), step.expect)
             case Handshake():
                 return self._judge_fact(
                     step.variant, self._transport.handshake(step.offer, step.expect), step.expect
@@ -184,8 +196,10 @@ class Driver:
     def _twin(self, twin: Twin) -> Answer:
         if self._left is not None:
             if self._left == 0:
-                return Answer(None, failure="left out of the sample")
+                return self._not_sent("left out of the sample")
             self._left -= 1
+        if self._fact_since:
+            self._unsent, self._fact_since = "", False
         control = twin.control
         if self._control is None or self._control.fingerprint() != control.fingerprint():
             self._confirm()
@@ -202,6 +216,16 @@ class Driver:
         if doubtful or len(self._waiting) >= CONFIRM_EVERY:
             self._confirm()
         return exchange.answer
+
+    def _not_sent(self, reason: str) -> Answer:
+        """What is concluded from the answers of several twins cannot be concluded when one of them was not sent."""
+        self._unsent, self._fact_since = self._unsent or reason, False
+        return Answer(None, failure="not sent")
+
+    def _not_judged(self, variant: str) -> Fact:
+        self._fact_since = True
+        self._tell_blocked(variant, self._unsent)
+        return Fact("")
 
     def _begin_series(self, control: Request) -> None:
         known = self._refused.get(control.fingerprint())
@@ -225,24 +249,28 @@ class Driver:
             return
         confirmation = None
         reason = ""
+        gone = False
         if any(result.outcome is not Outcome.PASS or consequence(result.status) is not _D for result in waiting):
             try:
                 confirmation = self._transport.deliver(self._control, "control", None)
+                gone = confirmation.answer.status is None
                 if consequence(confirmation.answer.status) is not _D:
                     reason = f"afterwards {_ControlRefusedError.by(confirmation.answer)}"
             except CannotTryError as error:
                 reason = str(error)
         for result in waiting:
-            self._report(result if not reason else self._doubted(result, reason))
+            self._report(result if not reason else self._doubted(result, reason, gone=gone))
         if reason:
             self._control = None
 
-    def _doubted(self, result: Result, reason: str) -> Result:
+    def _doubted(self, result: Result, reason: str, *, gone: bool) -> Result:
         # What was accepted needs no control to vouch for it, and what was wrong in itself stays wrong.
         if result.outcome is Outcome.PASS and consequence(result.status) is _D:
             return result
         if result.outcome is Outcome.FAIL and consequence(result.status) is _D:
             return result
+        if result.outcome is Outcome.FAIL and result.status is None and gone:
+            return result.turned(Judgement(Outcome.FAIL, f"{result.reason}, and {reason}"))
         return result.turned(Judgement(Outcome.BLOCKED, f"{result.reason}, but {reason}"))
 
     def _other_than_named(self, control: Request, probe: Request, change: Change) -> str | None:

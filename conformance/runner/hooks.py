@@ -28,7 +28,10 @@ def carry_out(hook: str, **placeholders: str) -> str:
     if text.startswith("http "):
         return _call(text)
     try:
-        done = subprocess.run(text, shell=True, capture_output=True, timeout=SECONDS, check=False)  # noqa: S602 - the operator's own
+        # In a session of its own: Ctrl-C is for the suite, which then puts the receiver back.
+        done = subprocess.run(  # noqa: S602 - the operator's own
+            text, shell=True, capture_output=True, timeout=SECONDS, check=False, start_new_session=True
+        )
     except subprocess.TimeoutExpired as error:
         raise CannotTryError(f"the hook `{text}` was not done after {SECONDS:.0f} s") from error
     if done.returncode:

@@ -20,24 +20,27 @@ from conformance.runner.transport import CannotTryError
 from conformance.verdict import Expect, ExpectFact
 from conformance.wire.address import Address
 from conformance.wire.answer import Answer, Fact
-from conformance.wire.handshake import shake_hands
+from conformance.wire.handshake import NOBODY_THERE, shake_hands
 from conformance.wire.hello import CannotOfferError, Offer
 from conformance.wire.http1 import Connection
 from conformance.wire.http2 import Http2Connection
 
 #: A receiver that does not even answer so many controls in a row is gone; the rest is BLOCKED instead of attacked.
 GONE_AFTER = 5
+#: The case that asks whether the receiver is well: it goes on asking.
+WELL = "TIM-05"
 _LOOK_AGAIN_SECONDS = 0.2
 
 
 class Laboratory:
-    """One receiver, for one run."""
+    """One receiver, for one run. Every order number that goes out is put into `orders`, for cleaning up."""
 
     def __init__(
         self,
         profile: Profile,
         address: Address,
         run: str,
+        orders: list[str],
         *,
         pace: float | None = None,
         issuer: TokenIssuer | None = None,
@@ -46,6 +49,7 @@ class Laboratory:
         self._profile = profile
         self.address = address
         self._run = run
+        self._orders = orders
         self._interval = 0.0 if pace is None else 1.0 / pace
         self._issuer = issuer
         self._canary = canary
@@ -57,8 +61,6 @@ class Laboratory:
         self._next_send = 0.0
         self._silent_controls = 0
         self._lock = threading.Lock()
-        self.orders: list[str] = []
-        """Every purchase order number that went out, for the list of what to clean up."""
 
     # The Transport protocol.
 
@@ -79,7 +81,7 @@ class Laboratory:
 
     def deliver(self, request: Request, purpose: str, expect: Expect | None = None) -> Exchange:
         """Send one request; on the connection of the case, unless it asks for one of its own."""
-        if self._silent_controls >= GONE_AFTER:
+        if self._silent_controls >= GONE_AFTER and self._case != WELL:
             raise CannotTryError("the receiver no longer answers")
         identity = self._identity(request)
         rendered = self._rendered(request, identity)
@@ -96,6 +98,7 @@ class Laboratory:
     def together(self, requests: tuple[Request, ...], spread: float) -> tuple[Exchange, ...]:
         """Send several at once, each on a connection of its own."""
         ready = [(request, self._identity(request)) for request in requests]
+        self._wait(len(requests))
 
         def send(index: int) -> Exchange:
             request, identity = ready[index]
@@ -117,9 +120,16 @@ class Laboratory:
     def handshake(self, offer: Offer, expect: ExpectFact) -> Fact:
         """How TLS ends."""
         try:
-            return shake_hands(offer, self.address)
+            fact = shake_hands(offer, self.address)
         except CannotOfferError as error:
             raise CannotTryError(str(error)) from error
+        if fact.value == "no-answer" and fact.detail.startswith(NOBODY_THERE):
+            raise CannotTryError(f"the receiver cannot be reached any more: {fact.detail}")
+        return fact
+
+    def judged(self, fact: Fact, expect: ExpectFact) -> Fact:
+        """As it is."""
+        return fact
 
     def effects(self, label: str, expect: ExpectFact) -> Fact:
         """How many effects the message had."""
@@ -149,6 +159,7 @@ class Laboratory:
         if observer is None or observer.mirror is None:
             raise CannotTryError("the receiver shows no state of its orders", "observer.mirror")
         identity = self._known(label)
+        time.sleep(observer.settle)
         return Fact("state", hooks.carry_out(observer.mirror, order=identity.order, message=identity.message))
 
     def enter(self, state: str) -> None:
@@ -182,6 +193,7 @@ class Laboratory:
             for request in meanwhile:
                 identity = self._identity(request)
                 rendered = self._rendered(request, identity)
+                self._wait()
                 with self._connect(request.channel) as connection:
                     answer = connection.exchange(rendered, self._seconds(rendered))
                 exchanges.append(Exchange("part", answer, rendered, identity.order))
@@ -228,7 +240,7 @@ class Laboratory:
         return Identity(str(uuid.uuid4()), order, str(uuid.uuid4()), str(uuid.uuid4()))
 
     def _remembered(self, identity: Identity) -> Identity:
-        self.orders.append(identity.order)
+        self._orders.append(identity.order)
         return identity
 
     def _rendered(self, request: Request, identity: Identity) -> Rendered:
@@ -263,10 +275,11 @@ class Laboratory:
         slow = rendered.framing.bytes_per_second
         return self._profile.answer_seconds + 5.0 + (len(rendered.content) / slow if slow else 0.0)
 
-    def _wait(self) -> None:
+    def _wait(self, requests: int = 1) -> None:
+        """Keep to the pace; where several go out together, the next one waits for all of them."""
         if not self._interval:
             return
         now = time.monotonic()
         if now < self._next_send:
             time.sleep(self._next_send - now)
-        self._next_send = max(now, self._next_send) + self._interval
+        self._next_send = max(now, self._next_send) + self._interval * requests

@@ -23,6 +23,11 @@ class Listening:
         self._thread: threading.Thread | None = None
 
     @property
+    def host(self) -> str:
+        """Where it can be called from this machine."""
+        return self._place[0] if self._place[0] not in ("", "0.0.0.0") else "127.0.0.1"  # noqa: S104 - not bound here
+
+    @property
     def port(self) -> int:
         """The port; where the profile says 0 it is known after `start`."""
         return self._place[1]

@@ -34,6 +34,9 @@ class Transport(Protocol):
     def handshake(self, offer: Offer, expect: ExpectFact) -> Fact:
         """How TLS ends."""
 
+    def judged(self, fact: Fact, expect: ExpectFact) -> Fact:
+        """A fact that the case found itself, on its way to be judged."""
+
     def effects(self, label: str, expect: ExpectFact) -> Fact:
         """How many effects the message with this label had: "0", "1", "2" (or more)."""
 

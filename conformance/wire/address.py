@@ -9,6 +9,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 
+class AddressError(ValueError):
+    """A text is no address of a receiver; the message says how to write one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """Host and port of a base URL."""
@@ -25,13 +29,17 @@ class Address:
         """The address of a URL such as https://localhost:8443/base.
 
         Raises:
-            ValueError: it is no http(s) URL.
+            AddressError: it is no http(s) URL.
         """
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"{url!r} is no address; write it as https://host:port/path")
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except ValueError as error:
+            raise AddressError(f"{url!r} is no address: {error}") from error
+        if parts.scheme not in ("http", "https") or not host:
+            raise AddressError(f"{url!r} is no address; write it as https://host:port/path")
         secure = parts.scheme == "https"
-        return cls(parts.hostname, parts.port or (443 if secure else 80), secure, parts.path.rstrip("/"), ca_file)
+        return cls(host, port or (443 if secure else 80), secure, parts.path.rstrip("/"), ca_file)
 
     @property
     def authority(self) -> str:

@@ -28,6 +28,11 @@ class Answer:
     note: str = ""
     """Something that happened on the way and helps to understand it."""
 
+    @property
+    def said(self) -> str:
+        """In words."""
+        return f"answered {self.status}" if self.status is not None else self.failure
+
     def values(self, name: str) -> tuple[str, ...]:
         """All values of a header field."""
         return tuple(value for key, value in self.headers if key == name.lower())

@@ -29,6 +29,9 @@ _ALERTS = {
     120: "no_application_protocol",
 }  # fmt: skip
 
+#: How the detail of `no-answer` begins where not even TCP was answered.
+NOBODY_THERE = "no connection"
+
 
 def shake_hands(offer: Offer, address: Address) -> Fact:
     """What an offer came to.
@@ -63,7 +66,7 @@ def _by_library(offer: Offer, address: Address) -> Fact:
     try:
         raw = socket.create_connection((address.host, address.port), CONNECT_SECONDS)
     except OSError as error:
-        return Fact("no-answer", f"no connection: {error.strerror or error}")
+        return Fact("no-answer", f"{NOBODY_THERE}: {error.strerror or error}")
     with raw:
         raw.settimeout(HELLO_SECONDS)
         try:
@@ -108,7 +111,7 @@ def _say_hello(offer: Offer, address: Address) -> Fact:
     try:
         connection = socket.create_connection((address.host, address.port), CONNECT_SECONDS)
     except OSError as error:
-        return Fact("no-answer", f"no connection: {error.strerror or error}")
+        return Fact("no-answer", f"{NOBODY_THERE}: {error.strerror or error}")
     with connection:
         connection.settimeout(HELLO_SECONDS)
         try:
@@ -163,7 +166,7 @@ def _look_at_certificate(offer: Offer, address: Address) -> Fact:
     except ssl.SSLError as error:
         return Fact("refused", _reason(error))
     except OSError as error:
-        return Fact("no-answer", f"no connection: {error.strerror or error}")
+        return Fact("no-answer", f"{NOBODY_THERE}: {error.strerror or error}")
 
 
 # PRE-2: the suite proves that it would see an old version.

@@ -224,7 +224,7 @@ def test_largest_event_has_500_lines_with_positions_of_their_own() -> None:
     steps = catalogue()["LIM-05"].steps(receiver)
     probes = [step for step in steps if isinstance(step, Probe)]
 
-    for probe, payload in zip(probes, ("orderEvent", "shipment"), strict=True):
+    for probe, payload in zip(probes, Payload, strict=True):
         lines = text.get(text.parse(rendered(probe.request).content), f"/{payload}/lines")
         assert isinstance(lines, list)
         assert len(lines) == 500

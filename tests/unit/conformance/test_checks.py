@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 
 import pytest
 
 from conformance import checks
+from conformance.redaction import Redactor
 from conformance.verdict import Check
 from conformance.wire.answer import Answer
 
@@ -65,6 +67,32 @@ def test_secret_is_found_in_each_spelling() -> None:
         "gr\u00fc\u00dfe:x".encode("latin-1"),
         b"gr\\u00fc\\u00dfe:x",
         b"gr%C3%BC%C3%9Fe%3Ax",
+        b"gr&#252;&#223;e:x",
+        base64.b64encode("gr\u00fc\u00dfe:x".encode()),
     ):
         assert check.complaint(Answer(401, body=b"no: " + shown)) is not None
     assert check.complaint(Answer(401, body=b"no")) is None
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        b"a&amp;b&lt;c&#x27;&quot;?~",
+        b"a&amp;b&lt;c'\"?~",
+        b"a&amp;b&lt;c&#39;&#34;?~",
+        b"a&amp;b&lt;c&apos;&quot;?~",
+        b"a\\u0026b\\u003cc'\\\"?~",
+        b"a\\u0026b\\u003Cc\\u0027\\u0022?~",
+        b"a%26b%3cc%27%22%3f~",
+        base64.urlsafe_b64encode(b"a&b<c'\"?~"),
+        base64.b64encode(b"a&b<c'\"?~").replace(b"/", b"\\/"),
+    ],
+)
+def test_check_and_redactor_know_the_same_spellings(shown: bytes) -> None:
+    secret = "a&b<c'\"?~"
+    redactor = Redactor()
+    redactor.add(secret, "password")
+
+    assert checks.never_shows(secret, "the password").complaint(Answer(401, body=b"no: " + shown)) is not None
+    assert redactor.clean(b"no: " + shown) == b"no: [password]"
+    assert redactor.clean_text(f"no: {shown.decode()}") == "no: [password]"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,6 +33,7 @@ from conformance.generative.journal import Recorded
 from conformance.generative.judging import wrongs
 from conformance.generative.lean import lean
 from conformance.generative.mapping import UNMAPPED, case_of
+from conformance.generative.phase import _configured
 from conformance.generative.process import load
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -176,7 +179,7 @@ def contract(tmp_path: Path) -> Path:
     return file
 
 
-def run(url: str, contract: Path, folder: Path, **changes: Any) -> GeneratedOutcome:
+def run(url: str, contract: Path, **changes: Any) -> GeneratedOutcome:
     """A short phase against the receiver."""
     values: dict[str, Any] = {
         "contracts": {"order": contract},
@@ -191,17 +194,17 @@ def run(url: str, contract: Path, folder: Path, **changes: Any) -> GeneratedOutc
         "time_budget": 30.0,
         "max_examples": 3,
     }
-    return run_generated_phase(GenerativeSettings(**values | changes), folder)
+    return run_generated_phase(GenerativeSettings(**values | changes))
 
 
 def test_correct_receiver_has_no_finding_and_two_deterministic_runs_send_the_same(
-    contract: Path, tmp_path: Path
+    contract: Path,
 ) -> None:
     with receiver(correct) as (url, got):
-        first = run(url, contract, tmp_path / "first")
+        first = run(url, contract)
         sent = [request.partition(b"\r\n\r\n")[2] for request in got if b"Bearer" in request]
         got.clear()
-        second = run(url, contract, tmp_path / "second", authorization=lambda endpoint: SECRET)
+        second = run(url, contract, authorization=lambda endpoint: SECRET)
         again = [request.partition(b"\r\n\r\n")[2] for request in got if b"Bearer" in request]
 
     assert first.findings == ()
@@ -215,9 +218,9 @@ def test_correct_receiver_has_no_finding_and_two_deterministic_runs_send_the_sam
     assert first.keywords.invalid["required"]
 
 
-def test_receiver_that_refuses_everything_is_found_though_no_body_is_wrong(contract: Path, tmp_path: Path) -> None:
+def test_receiver_that_refuses_everything_is_found_though_no_body_is_wrong(contract: Path) -> None:
     with receiver(lambda *_: (401, {}, b"")) as (url, got):
-        outcome = run(url, contract, tmp_path, phases=("examples",))
+        outcome = run(url, contract, phases=("examples",))
         found = [finding for finding in outcome.findings if finding.check == "valid_delivered"]
 
         assert {finding.case_id for finding in found} >= {"DEL-01"}
@@ -228,31 +231,27 @@ def test_receiver_that_refuses_everything_is_found_though_no_body_is_wrong(contr
     assert all(SECRET.encode() not in finding.request for finding in outcome.findings)
 
 
-def test_receiver_that_accepts_everything_is_found_by_what_must_be_refused(contract: Path, tmp_path: Path) -> None:
+def test_receiver_that_accepts_everything_is_found_by_what_must_be_refused(contract: Path) -> None:
     with receiver(lambda *_: ACCEPTED) as (url, _):
-        outcome = run(url, contract, tmp_path, deterministic=False, seed=7, phases=("coverage",))
+        outcome = run(url, contract, deterministic=False, seed=7, phases=("coverage",))
 
     firm = {finding.case_id for finding in outcome.findings if not finding.weak}
     assert firm >= {"MAL-01", "MAL-05", "MAL-06", "MAL-14", "RSP-03"}
     assert outcome.seed == 7
 
 
-def test_fresh_seeds_send_other_bodies(contract: Path, tmp_path: Path) -> None:
+def test_fresh_seeds_send_other_bodies(contract: Path) -> None:
     with receiver(correct) as (url, _):
-        first, second = (
-            run(url, contract, tmp_path / str(seed), deterministic=False, seed=seed, phases=("fuzzing",))
-            for seed in (1, 2)
-        )
+        first, second = (run(url, contract, deterministic=False, seed=seed, phases=("fuzzing",)) for seed in (1, 2))
 
     assert {call.fingerprint for call in first.calls} != {call.fingerprint for call in second.calls}
 
 
-def test_each_webhook_gets_its_own_credentials(contract: Path, tmp_path: Path) -> None:
+def test_each_webhook_gets_its_own_credentials(contract: Path) -> None:
     with receiver(correct) as (url, got):
         run(
             url,
             contract,
-            tmp_path,
             contracts={"order": contract, "shipment": contract},
             paths={"order": "/one", "shipment": "/other"},
             formats={"order": ("json",), "shipment": ("json",)},
@@ -266,8 +265,65 @@ def test_each_webhook_gets_its_own_credentials(contract: Path, tmp_path: Path) -
     assert all((b"/other" in head) == (b"Bearer for-shipment" in head) for head in heads)
 
 
-def test_receiver_that_is_not_there_is_an_error_and_not_green(contract: Path, tmp_path: Path) -> None:
-    outcome = run("http://127.0.0.1:9", contract, tmp_path, phases=("examples",))
+def test_every_order_number_that_went_out_is_told(contract: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "regressions"
+    body = Identities("one", "order").fresh({"eventName": 1, "orderEvent": {"purchaseOrderNumber": "X"}})
+    freeze(finding(json.dumps(body).encode(), Expectation.INVALID), folder)
+    with receiver(correct) as (url, got):
+        outcome = run(url, contract, regressions=(folder,), phases=("coverage",))
+
+    sent = {number.decode() for request in got for number in re.findall(rb"TCCONF-[A-Za-z0-9-]+", request)}
+    assert len(sent) > 10
+    assert set(outcome.orders) == sent
+    assert len(outcome.orders) == len(sent)
+    assert "TCCONF-generated-REG-0" in sent
+
+
+def test_warnings_that_say_nothing_of_the_receiver_are_notes(contract: Path) -> None:
+    with receiver(lambda *_: (404, {}, b"")) as (url, _):
+        outcome = run(url, contract)
+
+    assert outcome.notes
+    assert outcome.warnings == ()
+    assert all(note.startswith("order: ") for note in outcome.notes)
+
+
+def test_pace_is_kept(contract: Path) -> None:
+    came: list[float] = []
+
+    def answering(method: str, media_type: str, body: bytes) -> Answer:
+        came.append(time.monotonic())
+        return correct(method, media_type, body)
+
+    with receiver(answering) as (url, _):
+        outcome = run(url, contract, pace=1, time_budget=12.0)
+
+    assert not outcome.complete
+    assert len(came) <= came[-1] - came[0] + 2
+
+
+@pytest.mark.parametrize(("pace", "told"), [(None, None), (4, "4/s"), (2.7, "2/s"), (0.5, "30/m"), (0.001, "1/m")])
+def test_pace_is_told_to_the_generator_and_never_rounded_up(contract: Path, pace: float, told: str | None) -> None:
+    settings = GenerativeSettings(
+        contracts={"order": contract},
+        base_url="http://localhost",
+        paths={"order": PATH},
+        authorization=lambda endpoint: SECRET,
+        ca_file=None,
+        formats={"order": ("json",)},
+        budget_seconds=5.0,
+        deterministic=True,
+        seed=None,
+        time_budget=1.0,
+        max_examples=1,
+        pace=pace,
+    )
+
+    assert _configured(settings).get("rate-limit") == told
+
+
+def test_receiver_that_is_not_there_is_an_error_and_not_green(contract: Path) -> None:
+    outcome = run("http://127.0.0.1:9", contract, phases=("examples",))
 
     assert outcome.errors or outcome.findings
 
@@ -304,7 +360,7 @@ def test_frozen_finding_is_the_same_file_in_every_run_and_is_sent_again_first(
         assert replay(one.addressed(PATH, "TCCONF-two-REG-1"), send) is not None
         assert b"TCCONF-two-REG-1" in got[0]
         assert SECRET.encode() in got[0]
-        outcome = run(url, contract, tmp_path / "work", regressions=(folder,), phases=("examples",))
+        outcome = run(url, contract, regressions=(folder,), phases=("examples",))
         assert outcome.replayed == 1
         assert b"TCCONF-generated-REG-0" in got[1]
         assert any(found.what.startswith("frozen: ") for found in outcome.findings)
@@ -414,12 +470,18 @@ def test_lean_contract_refers_to_nothing_that_it_does_not_have() -> None:
 def test_fate_of_the_event_decides(
     expectation: Expectation, status: int | None, check: str | None, weak: bool
 ) -> None:
-    found = list(wrongs(recorded(status), expectation, 5, SECRET))
+    found = list(wrongs(recorded(status), expectation, 5))
 
     assert [(wrong.check, wrong.weak) for wrong in found] == ([(check, weak)] if check else [])
 
 
-def recorded(status: int | None, answer: bytes = b"", media_type: str = "", seconds: float = 0.1) -> Recorded:
+def recorded(
+    status: int | None,
+    answer: bytes = b"",
+    media_type: str = "",
+    seconds: float = 0.1,
+    repeats: bool = False,
+) -> Recorded:
     """A call of a valid-looking body."""
     return Recorded(
         endpoint="order",
@@ -434,6 +496,7 @@ def recorded(status: int | None, answer: bytes = b"", media_type: str = "", seco
         answered=(("Content-Type", media_type),),
         answer=answer,
         seconds=seconds,
+        repeats=repeats,
     )
 
 
@@ -442,7 +505,7 @@ def recorded(status: int | None, answer: bytes = b"", media_type: str = "", seco
     [
         (recorded(202, b"<html>", "application/json"), "body_fits_media_type"),
         (recorded(202, b"ok", ""), "body_fits_media_type"),
-        (recorded(202, SECRET.encode(), "text/plain"), "credentials_kept"),
+        (recorded(202, b"[credentials]", "text/plain", repeats=True), "credentials_kept"),
         (recorded(202, b"", "", seconds=6), "answered_in_time"),
         (recorded(400, b'  File "/opt/app/main.py", line 3', "text/plain"), "no_leak"),
         (recorded(400, b"Traceback (most recent call last):", "text/plain"), "no_leak"),
@@ -450,7 +513,7 @@ def recorded(status: int | None, answer: bytes = b"", media_type: str = "", seco
     ],
 )
 def test_answers_are_looked_at_whatever_their_status(call: Recorded, check: str) -> None:
-    assert [wrong.check for wrong in wrongs(call, Expectation.EITHER, 5, SECRET)] == [check]
+    assert [wrong.check for wrong in wrongs(call, Expectation.EITHER, 5)] == [check]
 
 
 @pytest.mark.parametrize(
