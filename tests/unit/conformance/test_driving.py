@@ -145,7 +145,9 @@ def test_intrusive_cases_are_not_tried_because_their_area_was_named() -> None:
 
 
 def test_second_node_on_another_machine_needs_permission_too(subject: Subject, tmp_path: Path) -> None:
-    profile = subject.profile.model_copy(update={"second_url": "https://192.0.2.1:8443", "issuer": None, "canary": None})
+    profile = subject.profile.model_copy(
+        update={"second_url": "https://192.0.2.1:8443", "issuer": None, "canary": None}
+    )
 
     outcome = run(profile, "https://127.0.0.1:9", tmp_path / "run", Options(only=("DEL-01",)))
 
