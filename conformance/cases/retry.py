@@ -313,9 +313,8 @@ def _labelled(change: Change, label: str) -> Change:
 
 
 _LETTERS = tuple(one.value for one in Consequence)
-#: No answer is tolerated, but WEAK: what Tradecloud does at a refused connection is not documented.
-#: Nobody listens for a moment. The documents are silent about refused connections; that they are repeated is inferred
-#: (an earlier text of the manual said so), and a single process cannot avoid them.
+#: Nobody listens for a moment, which a single process cannot avoid. The documents are silent about refused
+#: connections; that such events are sent again is inferred from an earlier text of the manual.
 _REFUSED_CONNECTION = "nobody listened"
 _NOTHING_LOST = ExpectFact(
     (*_LETTERS, _REFUSED_CONNECTION),
