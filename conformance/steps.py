@@ -28,8 +28,8 @@ class Control:
 class Twin:
     """Send the control with one named change and judge the answer.
 
-    The control is sent too: before the first of a series of twins that share it, and after at most twenty, unless all
-    of them were to be delivered and were. A verdict counts only between two accepted controls.
+    The control is sent too: before a series of twins that share it, and after at most twenty of them, unless all
+    were delivered as they should be. A verdict counts only between two accepted controls.
     """
 
     variant: str
