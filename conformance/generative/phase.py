@@ -20,7 +20,7 @@ from conformance.generative.identity import order_numbers
 from conformance.generative.journal import Recorded, calls
 from conformance.generative.judging import Wrong, wrongs
 from conformance.generative.mapping import case_of
-from conformance.generative.process import Ended, configuration, load, prepared, start
+from conformance.generative.process import Ended, configuration, load, prepared, start, written_report
 from conformance.generative.values import (
     Call,
     Expectation,
@@ -256,7 +256,7 @@ def _account_for(
     tail = known.clean_text(ended.output).strip()[-2000:]
     if not ended.on_time:
         gathered.complete = False
-    written = json.loads(report.read_text(encoding="utf-8")) if report.exists() else {}
+    written = written_report(report)
     if made == 0:
         gathered.errors.append(f"{endpoint}: nothing was sent. {tail}")
     elif ended.on_time and not written:

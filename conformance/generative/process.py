@@ -38,6 +38,15 @@ class Ended:
     seconds: float
 
 
+def written_report(file: Path) -> dict[str, Any]:
+    """The report of a process of `st`; empty if it was ended before it had written one to its end."""
+    try:
+        report: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return report
+
+
 def load(contract: Path) -> dict[str, Any]:
     """The contract as data."""
     document = yaml_text.read(contract.read_text(encoding="utf-8"))

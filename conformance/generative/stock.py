@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.generative.hook_settings import AUTHORIZATION_VARIABLE
-from conformance.generative.process import configuration, load, prepared, start
+from conformance.generative.process import configuration, load, prepared, start, written_report
 from conformance.generative.values import GenerativeError
 
 
@@ -66,9 +66,7 @@ def run_stock(
             arguments += ["--generation-deterministic", "--max-failures", "1"]
             ended = start(arguments, folder, {AUTHORIZATION_VARIABLE: authorization}, left)
             complete &= ended.on_time
-            report = folder / "report.json"
-            if report.exists():
-                written = json.loads(report.read_text(encoding="utf-8"))
+            if written := written_report(folder / "report.json"):
                 cases += written["test_cases"]["generated"]
                 failures += [f"{failure['code']} {failure['title']}" for failure in written["failures"]]
             elif ended.on_time:
