@@ -6,9 +6,9 @@ import json
 
 from conformance.report.overview import Overview, overview
 from conformance.report.records import RunReader
-from conformance.verdict import Outcome
 
 LABEL = "tradecloud webhooks"
+_AS_FAR = "as far as tested"
 
 
 def render(run: RunReader) -> str:
@@ -21,10 +21,9 @@ def _said(seen: Overview) -> tuple[str, str]:
     if not seen.conclusive:
         return "inconclusive", "lightgrey"
     if not seen.verdict.startswith("CONFORMANT"):
-        broken = seen.musts(Outcome.FAIL)
-        return f"{broken} MUST broken" if broken else "not conformant", "red"
+        return seen.broken or "not conformant", "red"
     if seen.verdict != "CONFORMANT":
-        return f"as far as tested ({seen.musts(Outcome.BLOCKED)} blocked)", "yellowgreen"
+        return _AS_FAR + seen.verdict.removeprefix("CONFORMANT AS FAR AS TESTED"), "yellowgreen"
     if seen.run.get("options", {}).get("only"):
-        return "as far as tested (chosen cases only)", "yellowgreen"
+        return f"{_AS_FAR} (chosen cases only)", "yellowgreen"
     return "conformant", "brightgreen"

@@ -34,7 +34,7 @@ def compare(runs: Sequence[RunReader]) -> Comparison:
     facts = (
         ("verdict", tuple(one.verdict_line for one in seen)),
         ("suite", tuple(str(one.run.get("suite", "")) for one in seen)),
-        ("contract", tuple(str(one.run.get("contract_sha256") or "")[:16] for one in seen)),
+        ("contract", tuple(one.contract for one in seen)),
     )
     cases = tuple(
         (case, tuple(str(column[case.id].worst) if case.id in column else NOT_RUN for column in columns))
@@ -53,15 +53,19 @@ def to_markdown(found: Comparison) -> str:
 
 def to_html(found: Comparison) -> str:
     """The matrix as one HTML file that needs nothing else."""
-    rows = [_cells("th", [name, ""]) + _cells("td", values) for name, values in found.facts]
+    rows = [
+        _cells("th", [name, ""])
+        + "".join(_cell(name_of_run, escape(one)) for name_of_run, one in zip(found.names, values, strict=True))
+        for name, values in found.facts
+    ]
     table = [f"<tr>{row}</tr>" for row in rows]
     for case, outcomes in found.cases:
         kind = "same" if len(set(outcomes)) == 1 else "differs"
         cells = "".join(
-            f'<td><span class="badge {one.replace("/", "").replace(" ", "-")}">{escape(one)}</span></td>'
-            for one in outcomes
+            _cell(name, f'<span class="badge {one.replace("/", "").replace(" ", "-")}">{escape(one)}</span>')
+            for name, one in zip(found.names, outcomes, strict=True)
         )
-        table.append(f'<tr class="{kind}">{_cells("th", [case.name])}{_cells("td", [case.level])}{cells}</tr>')
+        table.append(f'<tr class="{kind}">{_cells("th", [case.name])}{_cell("level", case.level)}{cells}</tr>')
     return filled(
         "comparison.html",
         {
@@ -82,6 +86,11 @@ def _names(runs: Sequence[RunReader], seen: Sequence[Overview]) -> tuple[str, ..
 
 def _row(cells: Sequence[str], *, raw: bool = False) -> str:
     return f"| {' | '.join(cells if raw else map(plain, cells))} |"
+
+
+def _cell(head: str, content: str) -> str:
+    """A cell that says on a narrow screen, where there is no head, which column it is of."""
+    return f'<td data-head="{escape(head)}">{content}</td>'
 
 
 def _cells(tag: str, texts: Sequence[str]) -> str:

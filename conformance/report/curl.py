@@ -9,14 +9,22 @@ from __future__ import annotations
 import base64
 import re
 import shlex
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from conformance.report.commands import interpreter
 from conformance.report.lookup import NoResultError, Record, judged, result_of
 from conformance.report.records import RunReader
 
 _FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):( ?[^\x00-\x1f\x7f]*)")
 _METHOD = re.compile(r"[A-Z]{3,}")
 _PLACEHOLDER = re.compile(r"\[([^\[\]\r\n]{1,80})\]")
+#: What the redactor writes for good credentials, and where they are.
+_PAIRS = {
+    "basic credentials": "user name and password of `basic` in the profile, in base64",
+    "other basic credentials": "those of `not_allowed` in the profile, in base64",
+}
+_TOKENS = {"token": "the token of `bearer` in the profile", "other token": "that of `not_allowed` in the profile"}
 _OF_CURL_ITSELF = ("User-Agent", "Accept", "Content-Type", "Expect")
 #: A text of more bytes comes over standard input: one argument of a command has its limit, and a reader too.
 _INLINE = 16_000
@@ -25,15 +33,49 @@ _INLINE = 16_000
 def curl(run: RunReader, result_id: str) -> str:
     """The command for the judged request of a result (or of a case: its first that did not pass).
 
-    A redacted Authorization needs the variable TC_AUTH; the shell says so where it is not set.
+    A redacted Authorization needs the variable TC_AUTH, a second one TC_AUTH_2: comments before the command say
+    what they are, and the shell says so where one is not set.
 
     Raises:
         NoResultError: there is no such result, or nothing was sent in it.
     """
-    command = command_of(run, run.one("run") or {}, result_of(run, result_id))
+    about, record = run.one("run") or {}, result_of(run, result_id)
+    command = command_of(run, about, record)
     if command is None:
         raise NoResultError(f"nothing was sent for {result_id}: it is about something else than a request")
-    return command
+    return "\n".join([*notes_of(about, record, interpreter()), command])
+
+
+def notes_of(about: Record, record: Record, python: str) -> list[str]:
+    """Comments of a shell that say what the command of a result needs; no secret is in them."""
+    exchange = judged(record)
+    if exchange is None:
+        return []
+    notes = []
+    if about.get("ca_file") and not exchange["request"]["plain"]:
+        notes.append(f"in the folder of {about['ca_file']}")
+    again = f"{python} -m conformance run {shlex.quote(about.get('target', 'URL'))} --profile FILE"
+    for shown, variable in _variables(exchange["request"]["head"]).items():
+        if shown in _PAIRS:
+            notes.append(f"{variable}: {_PAIRS[shown]}")
+            notes.append(f"export {variable}=$(printf %s 'USER:PASSWORD' | base64 | tr -d '\\n')")
+        elif shown in _TOKENS:
+            notes += [f"{variable}: {_TOKENS[shown]}", f"export {variable}='TOKEN'"]
+        else:
+            made = "a fresh access token" if shown == "access token" else shown
+            notes.append(f"{variable}: {made}, which only a run of the case makes:")
+            notes.append(f"{again} --only {record['case']}")
+    return [f"# {''.join(char if char.isprintable() else '?' for char in note)}" for note in notes]
+
+
+def _variables(head: str) -> dict[str, str]:
+    """The redacted credentials of a head, each with the variable of the shell that stands for it."""
+    found: dict[str, str] = {}
+    for line in head.split("\r\n"):
+        mark = _PLACEHOLDER.search(line) if line.lower().startswith("authorization") else None
+        if mark is not None and mark[1] not in found:
+            found[mark[1]] = "TC_AUTH" if not found else f"TC_AUTH_{len(found) + 1}"
+    return found
 
 
 def command_of(run: RunReader, about: Record, record: Record) -> str | None:
@@ -80,8 +122,11 @@ def _by_curl(
     words = [f"curl -sS -i -g --http1.1 --path-as-is -X {request['method']}"]
     if about.get("ca_file"):
         words.append(f"--cacert {shlex.quote(about['ca_file'])}")
+    variables = _variables(request["head"])
     words += [
-        _option(name, value) for name, value in fields if (name.lower(), value.strip()) != ("host", authority)
+        _option(name, value, variables)
+        for name, value in fields
+        if (name.lower(), value.strip()) != ("host", authority)
     ]
     present = {name.lower() for name, _ in fields}
     words += [f"-H '{name}:'" for name in _OF_CURL_ITSELF if name.lower() not in present]
@@ -100,7 +145,7 @@ def _by_curl(
 
 
 def _by_bytes(lines: list[str], body: bytes, host: str, port: int | None, request: Record, about: Record) -> str:
-    steps = [_printf(line) for line in [*lines, ""]]
+    steps = [_printf(line, _variables(request["head"])) for line in [*lines, ""]]
     if body:
         steps.append(f"printf '%s' '{base64.b64encode(body).decode()}' | base64 -d")
     if request["plain"]:
@@ -111,7 +156,7 @@ def _by_bytes(lines: list[str], body: bytes, host: str, port: int | None, reques
     return "{ " + "\n  ".join(steps) + "\n} | " + sender
 
 
-def _option(name: str, value: str) -> str:
+def _option(name: str, value: str, variables: Mapping[str, str]) -> str:
     if not value.strip():
         return f"-H '{name};'"  # curl's way to write a field without a value; `Name:` would leave it out
     if name.lower() != "authorization":
@@ -120,20 +165,22 @@ def _option(name: str, value: str) -> str:
     if found is None:
         return f"-H {shlex.quote(f'{name}:{value}')}"
     before, after = value[: found.start()], value[found.end() :]
-    return f"-H {shlex.quote(f'{name}:{before}')}{_variable(found[1])}{shlex.quote(after) if after else ''}"
+    return (
+        f"-H {shlex.quote(f'{name}:{before}')}{_variable(found[1], variables)}{shlex.quote(after) if after else ''}"
+    )
 
 
-def _printf(line: str) -> str:
+def _printf(line: str, variables: Mapping[str, str]) -> str:
     """A printf of one line of a head, whatever bytes are in it."""
     found = _PLACEHOLDER.search(line) if line.lower().startswith("authorization") else None
     if found is None:
         return f"printf '{_escaped(line)}\\r\\n'"
     before, after = _escaped(line[: found.start()]), _escaped(line[found.end() :])
-    return f"printf '{before}%s{after}\\r\\n' {_variable(found[1])}"
+    return f"printf '{before}%s{after}\\r\\n' {_variable(found[1], variables)}"
 
 
-def _variable(shown: str) -> str:
-    return '"${TC_AUTH:?' + f"set it to: {re.sub(r'[^0-9A-Za-z ,.-]', '', shown)}" + '}"'
+def _variable(shown: str, variables: Mapping[str, str]) -> str:
+    return f'"${{{variables[shown]}:?' + f"set it to: {re.sub(r'[^0-9A-Za-z ,.-]', '', shown)}" + '}"'
 
 
 def _escaped(text: str) -> str:

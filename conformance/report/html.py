@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import json
-import shlex
 import zlib
 from collections.abc import Iterator
 from html import escape
@@ -16,17 +15,21 @@ from typing import Any
 
 from conformance.oracle import consequence
 from conformance.report import tables
+from conformance.report.commands import INSTALLED, curl_call
 from conformance.report.coverage import sentence_of
-from conformance.report.curl import command_of
+from conformance.report.curl import command_of, notes_of
 from conformance.report.lookup import Record, answered_by, judged
 from conformance.report.overview import SEVERITY, CaseReport, Overview, area_title, fate, overview
 from conformance.report.page import filled, text_of
 from conformance.report.records import RunReader
+from conformance.verdict import Outcome
 
 #: Of a body at most so many bytes are shown; of one that passed, few will look at more.
 SHOWN_OF_PASS = 2_048
 SHOWN = 65_536
 _SHOWN_OF_HEAD = 16_384
+#: So many variants of a case are told one by one on top.
+_TOLD = 3
 #: Results and bytes in one block of evidence.
 _BLOCK_RESULTS = 60
 _BLOCK_BYTES = 2_000_000
@@ -41,6 +44,7 @@ def render(run: RunReader) -> str:
         "title": escape(f"{seen.verdict}: {seen.run.get('target', '')}"),
         "js": text_of("report.js"),
         "head": _head(seen),
+        "failed": _failed(seen),
         "tables": tables.render(run, seen),
         "rows": script_json(_rows(seen, block_of)),
         "evidence": "\n".join(
@@ -123,7 +127,9 @@ def _evidence(run: RunReader, seen: Overview, record: Record, bodies: _Bodies) -
     room = SHOWN_OF_PASS if passed else SHOWN
     command = None if passed else command_of(run, seen.run, record)
     if (command is None and judged(record) is not None) or (command is not None and len(command) > SHOWN):
-        command = f"python -m conformance curl {shlex.quote(run.folder.name)} {record['id']} | sh"
+        command = curl_call(run.folder, record["id"], INSTALLED)
+    if command is not None:
+        command = "\n".join([*notes_of(seen.run, record, INSTALLED), command])
     return {
         "expected": record["expected"],
         "needs": record["needs"],
@@ -194,7 +200,7 @@ def _head(seen: Overview) -> str:
         ("run", about.get("id")),
         ("started", about.get("started")),
         ("suite", about.get("suite")),
-        ("contract", str(about.get("contract_sha256") or "")[:16]),
+        ("contract", seen.contract),
         ("seconds", end.get("seconds")),
         ("orders sent", end.get("orders")),
         ("strict", "yes" if seen.strict else "no"),
@@ -209,13 +215,48 @@ def _head(seen: Overview) -> str:
     )
 
 
+def _failed(seen: Overview) -> str:
+    cases = seen.worst_first(Outcome.FAIL)
+    if not cases:
+        return ""
+    return (
+        f'<details class="failed" open><summary>What failed: {len(cases)}</summary><ol>'
+        + "".join(f"<li>{_failure(seen, case)}</li>" for case in cases)
+        + "</ol></details>"
+    )
+
+
+def _failure(seen: Overview, case: CaseReport) -> str:
+    records = case.having(Outcome.FAIL)
+    of_all = f", {len(records)} of {len(case.results)} variants" if len(case.results) > 1 else ""
+    lines = [f"<b>{_evidence_link(records[0], case.name)}</b> <small>{case.level}{of_all}</small>"]
+    for record in records[:_TOLD]:
+        known = " (known: accepted by the baseline)" if seen.baselined(record) else ""
+        reason = escape(f": {record['reason']}{known}")
+        lines.append(_evidence_link(record, record["variant"] or record["id"]) + reason)
+    if len(records) > _TOLD:
+        lines.append(f"and {len(records) - _TOLD} more")
+    does = fate(records[0])
+    if does and does not in records[0]["reason"]:
+        lines.append(escape(does))
+    if case.consequence:
+        lines.append(f"<b>{escape(case.consequence)}</b>")
+    if case.fix:
+        lines.append(f"Fix: {escape(case.fix)}")
+    return "".join(f"<p>{line}</p>" for line in lines)
+
+
+def _evidence_link(record: Record, text: str) -> str:
+    return f'<a href="#{escape(record["id"])}">{escape(text)}</a>'
+
+
 def _troubles(seen: Overview) -> str:
     end = seen.end or {}
     known = end.get("baseline", {})
     lines = [f"{one['id']} {one['title']}: {one['reason']}" for one in seen.preflight if not one["ok"]]
     lines += [f"Baseline: {text} passes now; remove the entry." for text in known.get("passed", [])]
     lines += [f"Baseline: {text} is past its day and covers nothing." for text in known.get("ended", [])]
-    lines += [str(text) for text in end.get("surprises", [])]
+    lines += seen.surprises
     part = seen.generated or {}
     lines += [f"Generated phase: {text}" for text in part.get("errors", [])]
     if part.get("complete") is False:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import html
 import re
 
-from conformance.report.curl import command_of
+from conformance.report.commands import INSTALLED
+from conformance.report.curl import command_of, notes_of
 from conformance.report.lookup import answered_by
 from conformance.report.overview import SEVERITY, CaseReport, Overview, area_title, generated_lines, overview
 from conformance.report.records import RunReader
@@ -25,7 +26,7 @@ def render(run: RunReader) -> str:
         f"## {plain(seen.verdict)}",
         plain(seen.verdict_line),
         f"{_code(about.get('target', ''))} as {_code(about.get('profile', ''))}, suite "
-        f"{plain(about.get('suite', ''))}, contract {_code(str(about.get('contract_sha256', ''))[:16])}, "
+        f"{plain(about.get('suite', ''))}, contract {_code(seen.contract)}, "
         f"run {_code(about.get('id', ''))} of {plain(about.get('started', ''))}",
     ]
     refused = [one for one in seen.preflight if not one["ok"]]
@@ -89,8 +90,19 @@ def _failed(run: RunReader, seen: Overview, case: CaseReport) -> str:
         lines += ["", f"Fix: {plain(case.fix)}"]
     command = command_of(run, seen.run, records[0])
     if command is not None and len(command) <= _SHORT_COMMAND:
+        notes = notes_of(seen.run, records[0], INSTALLED)
         fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", command)), default=0))
-        lines += ["", "<details><summary>curl</summary>", "", f"{fence}sh", command, fence, "", "</details>"]
+        lines += [
+            "",
+            "<details><summary>curl</summary>",
+            "",
+            f"{fence}sh",
+            *notes,
+            command,
+            fence,
+            "",
+            "</details>",
+        ]
     return "\n".join(lines)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from conformance.catalogue import Area, catalogue
@@ -24,6 +24,11 @@ SEVERITY = (
 )
 #: What was neither left out nor hindered.
 EXECUTED = frozenset({Outcome.PASS, Outcome.WEAK, Outcome.FAIL, Outcome.INFO, Outcome.ERROR})
+
+#: More surprises of a kind than this are told in one sentence.
+_SURPRISES = 3
+#: Of a long list of cases so many are named.
+_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +114,41 @@ class Overview:
         counts = self.counts
         executed = [case for case in self.cases if any(one in EXECUTED for one in case.counts)]
         variants = sum(counts[one] for one in EXECUTED)
-        broken = self.musts(Outcome.FAIL)
         parts = [f"{_number(len(executed), 'case')} and {_number(variants, 'variant')} executed"]
         parts += [f"{counts[one]} {one}" for one in SEVERITY if counts[one] and one is not Outcome.PASS]
-        return f"{self.verdict}{f': {broken} MUST broken' if broken else ''} - " + ", ".join(parts)
+        return f"{self.verdict}{f': {self.broken}' if self.broken else ''} - " + ", ".join(parts)
+
+    @property
+    def broken(self) -> str:
+        """How many MUST are broken, and of how many the baseline accepts every failure; empty if none is."""
+        cases = [case for case in self.cases if case.level == "MUST" and Outcome.FAIL in case.counts]
+        if not cases:
+            return ""
+        known = sum(1 for case in cases if all(map(self.baselined, case.having(Outcome.FAIL))))
+        return f"{len(cases)} MUST broken" + (f", {known} of them accepted by the baseline" if known else "")
+
+    @property
+    def contract(self) -> str:
+        """The beginning of the hash of the contracts."""
+        return "none named" if (found := self.run.get("contract_sha256", "?")) == "" else str(found)[:16]
+
+    @property
+    def surprises(self) -> list[str]:
+        """What was blocked against the profile's expectation, or the reverse; many of a kind in one sentence."""
+        lines = [str(text) for text in (self.end or {}).get("surprises", [])]
+        of_kind: dict[str, list[str]] = {}
+        for line in lines:
+            id, _, said = line.partition(" ")
+            of_kind.setdefault(said, []).append(id)
+        return [
+            line
+            for said, ids in of_kind.items()
+            for line in (
+                [f"{id} {said}" for id in ids]
+                if len(ids) <= _SURPRISES
+                else [f"{len(ids)} cases {said.replace('is ', 'are ', 1)}: {first_of(ids)}"]
+            )
+        ]
 
     def musts(self, outcome: Outcome) -> int:
         """How many MUST cases have a result with this outcome."""
@@ -185,6 +221,12 @@ def generated_lines(part: Record) -> list[str]:
     lines += [f"warning: {text}" for text in part["warnings"]]
     lines += [f"note: {text}" for text in part.get("notes", [])]
     return lines
+
+
+def first_of(ids: Sequence[str]) -> str:
+    """The first ten, and how many more there are."""
+    more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
+    return ", ".join(ids[:_NAMED]) + more
 
 
 def area_title(area: str) -> str:

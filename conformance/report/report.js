@@ -43,10 +43,13 @@ function chips() {
     if (!counts.has(n)) return;
     byId("outcomes").append(make("button", {
       type: "button", class: `chip ${cssClass(outcome)}`, "aria-pressed": "true",
-      title: `Show or hide ${outcome}; with Shift or Alt: only ${outcome}`,
+      title: `Only ${outcome}, and again for all; with Shift: several`,
       onclick: (event) => {
-        if (event.shiftKey || event.altKey) { wanted.clear(); wanted.add(outcome); }
-        else if (!wanted.delete(outcome)) wanted.add(outcome);
+        const all = wanted.size === data.outcomes.length;
+        const alone = wanted.size === 1 && wanted.has(outcome);
+        if (event.shiftKey && !all) { if (!wanted.delete(outcome)) wanted.add(outcome); }
+        else { wanted.clear(); if (!alone) wanted.add(outcome); }
+        if (!wanted.size) for (const one of data.outcomes) wanted.add(one);
         for (const chip of byId("outcomes").children) chip.setAttribute("aria-pressed", wanted.has(chip.dataset.outcome));
         draw();
       },

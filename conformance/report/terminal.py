@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import io
-import shlex
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from conformance.report.curl import command_of
+from conformance.report.commands import curl_call, interpreter
+from conformance.report.curl import command_of, notes_of
 from conformance.report.lookup import Record, answered_by
-from conformance.report.overview import SEVERITY, CaseReport, Overview, area_title, generated_lines, overview
+from conformance.report.overview import (
+    SEVERITY,
+    CaseReport,
+    Overview,
+    area_title,
+    first_of,
+    generated_lines,
+    overview,
+)
 from conformance.report.records import RunReader
 from conformance.verdict import Outcome
 
 WIDTH = 80
 #: So many variants of a case are told one by one.
 _TOLD = 3
+#: So many reasons of blocked cases are told.
+_TOLD_BLOCKED = 8
 #: A longer command is not printed but called by its name.
 _SHORT_COMMAND = 600
 _STYLES = {
@@ -44,8 +54,9 @@ def show(run: RunReader, console: Console) -> None:
         if not finding["ok"]:
             _line(console, "", f"{finding['id']} {finding['title']}: {finding['reason']}", "bold red")
     console.print(_areas(seen))
+    noted: set[str] = set()
     for case in seen.worst_first(Outcome.FAIL):
-        _failed(run, seen, case, console)
+        _failed(run, seen, case, console, noted)
     for case in seen.worst_first(Outcome.ERROR):
         _brief(case, Outcome.ERROR, console)
     for case in seen.worst_first(Outcome.WEAK):
@@ -62,8 +73,7 @@ def show(run: RunReader, console: Console) -> None:
 def _head(seen: Overview, console: Console) -> None:
     run = seen.run
     _line(console, "", f"{run.get('target', '')} as {run.get('profile', '')}, suite {run.get('suite', '')}", "bold")
-    contract = str(run.get("contract_sha256", ""))[:16]
-    _line(console, "", f"run {run.get('id', '')}, {run.get('started', '')}, contract {contract}", "dim")
+    _line(console, "", f"run {run.get('id', '')}, {run.get('started', '')}, contract {seen.contract}", "dim")
 
 
 def _areas(seen: Overview) -> Table:
@@ -83,7 +93,7 @@ def _areas(seen: Overview) -> Table:
     return table
 
 
-def _failed(run: RunReader, seen: Overview, case: CaseReport, console: Console) -> None:
+def _failed(run: RunReader, seen: Overview, case: CaseReport, console: Console, noted: set[str]) -> None:
     records = case.having(Outcome.FAIL)
     console.print()
     of_all = f", {len(records)} of {len(case.results)} variants" if len(case.results) > 1 else ""
@@ -103,7 +113,11 @@ def _failed(run: RunReader, seen: Overview, case: CaseReport, console: Console) 
     command = command_of(run, seen.run, records[0])
     if command is not None:
         if len(command) > _SHORT_COMMAND:
-            command = f"python -m conformance curl {shlex.quote(str(run.folder))} {records[0]['id']} | sh"
+            command = curl_call(run.folder, records[0]["id"], interpreter())
+        # What a shell has to know first is told once, not with each command.
+        notes = [note for note in notes_of(seen.run, records[0], interpreter()) if note not in noted]
+        noted.update(notes)
+        command = "\n".join([*notes, command])
         # No wrapping: a line that is broken by the terminal itself can still be copied.
         console.print(Text("  " + command.replace("\n", "\n  ")), soft_wrap=True)
 
@@ -126,9 +140,14 @@ def _blocked(seen: Overview, console: Console) -> None:
     for row in rows:
         note = f" [expected: {row.get('because') or 'in the profile'}]" if row.get("expected") else ""
         together.setdefault((row.get("needs") or "-", row["reason"], note), []).append(row)
-    for (needs, reason, note), some in sorted(together.items(), key=lambda item: -len(item[1])):
-        _line(console, "  ", f"needs {needs}: {', '.join(row['case'] for row in some)}", "cyan")
+    groups = sorted(together.items(), key=lambda item: -len(item[1]))
+    for (needs, reason, note), some in groups[:_TOLD_BLOCKED]:
+        count = f" {len(some)} cases:" if len(some) > _TOLD_BLOCKED else ""
+        _line(console, "  ", f"needs {needs}:{count} {first_of([row['case'] for row in some])}", "cyan")
         _line(console, "    ", reason + note, "dim")
+    rest = [row["case"] for _, some in groups[_TOLD_BLOCKED:] for row in some]
+    if rest:
+        _line(console, "  ", f"for other reasons, told in report.html: {len(rest)}: {first_of(rest)}", "cyan")
 
 
 def _rest(seen: Overview, console: Console) -> None:
@@ -139,7 +158,7 @@ def _rest(seen: Overview, console: Console) -> None:
     known = end.get("baseline", {})
     lines += [f"baseline: {text} passes now; remove the entry" for text in known.get("passed", [])]
     lines += [f"baseline: {text} is past its day and covers nothing" for text in known.get("ended", [])]
-    lines += [str(text) for text in end.get("surprises", [])]
+    lines += seen.surprises
     if end.get("orders"):
         lines.append(f"{end['orders']} order numbers went out; they are in orders.txt")
     if lines:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,8 @@ def write_run(
     profile: str = "reference",
     only: tuple[str, ...] = (),
     generated: GeneratedOutcome | None = None,
+    surprises: Sequence[str] = (),
+    contract: str = "ab" * 32,
 ) -> RunReader:
     """Write the folder of a run and open it; `verdict` None leaves it without an end."""
     writer = RunWriter(folder, redactor or Redactor())
@@ -92,7 +95,7 @@ def write_run(
         suite="1.0",
         target="https://localhost:8443",
         profile=profile,
-        contract_sha256="ab" * 32,
+        contract_sha256=contract,
         ca_file="lab-ca.pem",
         options={"strict": strict, "waves": [1, 2], "only": list(only)},
     )
@@ -126,7 +129,7 @@ def write_run(
                 for one in results
                 if one.outcome is Outcome.BLOCKED
             ],
-            surprises=[],
+            surprises=list(surprises),
             baseline={"accepted": ["DEL-02 no answer"], "passed": [], "ended": []},
             orders=17,
         )

@@ -29,10 +29,10 @@ NASTY = "<b>x</b> | {{rows}}"
     [
         ("CONFORMANT", [PASSED], (), "conformant", "brightgreen"),
         (
-            "CONFORMANT AS FAR AS TESTED (1 MUST blocked)",
+            "CONFORMANT AS FAR AS TESTED (1 MUST blocked, 17 MUST not run)",
             [PASSED, BLOCKED, result("RSP-10", Outcome.BLOCKED, level=Level.SHOULD)],
             (),
-            "as far as tested (1 blocked)",
+            "as far as tested (1 MUST blocked, 17 MUST not run)",
             "yellowgreen",
         ),
         ("CONFORMANT", [PASSED], ("DEL",), "as far as tested (chosen cases only)", "yellowgreen"),
@@ -115,7 +115,10 @@ def test_the_matrix_as_html_needs_nothing_from_elsewhere_and_runs_nothing(tmp_pa
 
 def test_a_case_that_came_out_the_same_everywhere_can_be_hidden(tmp_path: Path) -> None:
     runs = [write_run(tmp_path / name, [PASSED]) for name in ("one", "two")]
-    assert '<tr class="same"><th>DEL-01' in comparison.to_html(comparison.compare(runs))
+    page = comparison.to_html(comparison.compare(runs))
+    assert '<tr class="same"><th>DEL-01' in page
+    named = '<td data-head="reference at https://localhost:8443 (two)"><span class="badge PASS">PASS</span></td>'
+    assert named in page
 
 
 def test_a_run_that_ended_before_its_first_line_has_a_column(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import json
 import re
 import socket
 import subprocess
+import sys
 import threading
 import xml.etree.ElementTree as ET
 import zlib
@@ -18,7 +19,18 @@ import jsonschema_rs
 import pytest
 
 from conformance.redaction import Redactor
-from conformance.report import curl, html, json_report, junit, markdown, replay, terminal
+from conformance.report import (
+    commands,
+    comparison,
+    curl,
+    html,
+    json_report,
+    junit,
+    markdown,
+    overview,
+    replay,
+    terminal,
+)
 from conformance.report.records import RunReader, RunWriter
 from conformance.requests.request import Channel, Framing
 from conformance.results import Exchange
@@ -27,7 +39,7 @@ from tests.unit.conformance.sample_run import BODY, answer, request, result, wri
 
 JUNIT_OUTCOMES = """\
 DEL-01 orderEvent: passed; code=202 class=D outcome=PASS
-DEL-02 no answer: failure; class=N outcome=FAIL baseline=accepted for a while
+DEL-02 no answer: skipped "accepted by the baseline"; class=N outcome=FAIL baseline=accepted for a while
 DEL-02 orderEvent: failure; code=500 class=C outcome=FAIL
 DEL-03 orderEvent: passed; code=422 class=R outcome=WEAK weak=answered 422; better 400
 DEL-04 orderEvent: skipped "BLOCKED: the profile has no hook for erp-down (needs erp-down)"; outcome=BLOCKED
@@ -92,7 +104,7 @@ def test_junit_of_one_failure_is_as_pinned(tmp_path: Path) -> None:
 def test_in_a_strict_run_a_weak_variant_is_a_failure_in_junit(tmp_path: Path) -> None:
     text = _outcomes(junit.render(write_run(tmp_path, strict=True)))
     assert "DEL-03 orderEvent: failure; code=422" in text
-    assert text.count("failure") == 3
+    assert text.count("failure") == 2
 
 
 def test_junit_names_the_requirements_of_the_catalogue(run: RunReader) -> None:
@@ -193,7 +205,65 @@ def test_lines_of_the_terminal_report_fit_80_columns_but_for_commands(run: RunRe
 def test_the_terminal_names_the_command_for_a_curl_that_is_too_long(tmp_path: Path) -> None:
     big = Exchange("probe", answer(500), request(b"x" * 5_000), "O-1")
     text = terminal.render(write_run(tmp_path / "a run", [result("DEL-02", Outcome.FAIL, 500, exchanges=(big,))]))
-    assert f"python -m conformance curl '{tmp_path}/a run' DEL-02.1 | sh" in text
+    assert f"{commands.interpreter()} -m conformance curl '{tmp_path}/a run' DEL-02.1 | sh" in text
+
+
+def test_a_run_is_named_as_the_commands_find_it_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = tmp_path / ".conformance" / "runs"
+    (runs / "20260801-120000").mkdir(parents=True)
+    (runs / "last").symlink_to("20260801-120000")
+    (tmp_path / "my runs" / "one").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert commands.run_name(Path(".conformance/runs/last")) == "20260801-120000"
+    assert commands.run_name(tmp_path / "my runs" / "one") == "'my runs/one'"
+    monkeypatch.chdir(tmp_path / "my runs")
+    assert commands.run_name(runs / "last") == str(runs / "20260801-120000")
+
+
+def test_the_interpreter_of_a_command_is_the_one_that_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / ".venv/bin/python"))
+    assert commands.interpreter() == ".venv/bin/python"
+    monkeypatch.setattr(sys, "executable", "/opt/my python/bin/python")
+    assert commands.interpreter() == "'/opt/my python/bin/python'"
+
+
+def test_what_the_baseline_accepts_is_told_in_the_verdict_line(tmp_path: Path) -> None:
+    known = result("DEL-02", Outcome.FAIL, None, variant="no answer")
+    seen = overview.overview(write_run(tmp_path, [known, result("DEL-01", Outcome.FAIL, 500)]))
+    assert seen.verdict_line.startswith(
+        "NOT CONFORMANT: 2 MUST broken, 1 of them accepted by the baseline - 2 cases"
+    )
+
+
+def test_many_blocked_cases_are_told_by_their_number_and_the_first_ten(tmp_path: Path) -> None:
+    ids = [f"DEL-{n}" for n in range(30, 51)]
+    reader = write_run(
+        tmp_path,
+        [result(id, Outcome.BLOCKED, needs="kill", reason="the profile has no kill") for id in ids],
+        surprises=[f"{id} is blocked, which the profile does not expect" for id in ids],
+    )
+    text = " ".join(terminal.render(reader).split())
+    assert f"needs kill: 21 cases: {', '.join(ids[:10])} and 11 more" in text
+    told = f"21 cases are blocked, which the profile does not expect: {', '.join(ids[:10])} and 11 more"
+    assert told in text
+    assert told in html.render(reader)
+    assert "DEL-45" not in text
+
+
+def test_reasons_of_blocked_cases_beyond_the_first_few_are_told_together(tmp_path: Path) -> None:
+    ids = [f"DEL-{n}" for n in range(30, 51)]
+    text = terminal.render(write_run(tmp_path, [result(id, Outcome.BLOCKED, reason=f"no {id}") for id in ids]))
+    assert "for other reasons, told in report.html: 13: DEL-38, DEL-39" in text
+    assert text.count("needs -: ") == 8
+
+
+def test_a_profile_that_names_no_contracts_is_said_to_name_none(tmp_path: Path) -> None:
+    reader = write_run(tmp_path, contract="")
+    assert "contract none named" in " ".join(terminal.render(reader).split())
+    assert "contract `none named`" in markdown.render(reader)
+    assert "<dt>contract</dt><dd>none named</dd>" in html.render(reader)
+    assert dict(comparison.compare([reader]).facts)["contract"] == ("none named",)
 
 
 def test_an_answer_cannot_write_markup_into_the_summary_of_a_job(tmp_path: Path) -> None:
@@ -202,7 +272,7 @@ def test_an_answer_cannot_write_markup_into_the_summary_of_a_job(tmp_path: Path)
     )
     text = markdown.render(write_run(tmp_path, [nasty]))
     assert r"&lt;img src=x&gt; \| \[a\](http://evil) \`x\` # head" in text
-    assert "```sh\ncurl" in text
+    assert "```sh\n# in the folder of lab-ca.pem\ncurl" in text
 
 
 def test_the_summary_of_a_job_stays_below_what_is_shown(tmp_path: Path) -> None:
@@ -220,7 +290,7 @@ def _evidence(page: str) -> list[dict[str, Any]]:
 
 def test_the_page_needs_nothing_from_elsewhere(run: RunReader) -> None:
     page = html.render(run)
-    assert not re.search(r"""(?:src|href)\s*=|@import|url\(|fetch\(|XMLHttpRequest""", page)
+    assert not re.search(r"""(?:src|href)\s*=(?!"#)|@import|url\(|fetch\(|XMLHttpRequest""", page)
     assert "default-src 'none'" in page
     assert "{{" not in page.replace("${{", "")
 
@@ -241,8 +311,21 @@ def test_the_page_shows_both_sides_with_head_and_body(run: RunReader) -> None:
     assert probe["request"]["head"].startswith("POST /order HTTP/1.1\r\nHost: localhost:8443\r\n")
     assert block["bodies"][probe["request"]["body"]]["text"] == BODY.decode()
     assert block["bodies"][probe["answer"]["body"]]["text"] == '{"detail":"no"}'
-    assert block["results"]["DEL-02.2"]["curl"].startswith("curl ")
+    assert block["results"]["DEL-02.2"]["curl"].startswith("# in the folder of lab-ca.pem\ncurl ")
     assert block["results"]["DEL-02.2"]["fate"].startswith("Tradecloud drops the event")
+
+
+def test_the_page_says_on_top_what_failed_with_links_to_the_evidence(run: RunReader) -> None:
+    page = html.render(run)
+    top = page[page.index("What failed: 1") : page.index('id="matrix"')]
+    assert '<a href="#DEL-02.2">orderEvent</a>: answered 500; Tradecloud drops the event for good' in top
+    assert "no answer (closed) (known: accepted by the baseline)" in top
+    assert "Fix: " in top
+    assert "{{failed}}" not in page
+
+
+def test_the_page_of_a_run_without_failures_has_no_list_of_them(tmp_path: Path) -> None:
+    assert "What failed" not in html.render(write_run(tmp_path, [result("DEL-01", Outcome.PASS, 202)]))
 
 
 def test_bodies_of_what_passed_are_shown_shorter(tmp_path: Path) -> None:
@@ -347,6 +430,42 @@ def test_what_curl_would_mend_goes_out_as_exact_bytes(tmp_path: Path, changes: d
     assert openssl
     done = subprocess.run(["sh", "-c", command], capture_output=True, timeout=10, check=True)
     assert done.stdout == rendered.wire
+
+
+def _with_credentials(folder: Path, *shown: str, case: str = "DEL-02") -> str:
+    redactor = Redactor()
+    fields = [("Content-Type", "application/json")]
+    for number, mark in enumerate(shown):
+        redactor.add(f"secret-number-{number}", mark)
+        fields.append(("Authorization", f"Basic secret-number-{number}"))
+    exchange = Exchange("probe", answer(500), request(headers=tuple(fields)))
+    reader = write_run(folder, [result(case, Outcome.FAIL, 500, exchanges=(exchange,))], redactor=redactor)
+    return curl.curl(reader, f"{case}.1")
+
+
+def test_comments_before_a_curl_say_where_to_run_it_and_what_to_set(tmp_path: Path) -> None:
+    command = _with_credentials(tmp_path, "basic credentials")
+    assert command.splitlines()[:3] == [
+        "# in the folder of lab-ca.pem",
+        "# TC_AUTH: user name and password of `basic` in the profile, in base64",
+        r"# export TC_AUTH=$(printf %s 'USER:PASSWORD' | base64 | tr -d '\n')",
+    ]
+    assert "secret-number" not in command
+    assert b"Authorization: Basic c2VjcmV0\r\n" in _run(command)
+
+
+def test_credentials_that_only_a_run_makes_are_said_to_be_so(tmp_path: Path) -> None:
+    command = _with_credentials(tmp_path, "changed credentials", case="AUTH-05")
+    assert "# TC_AUTH: changed credentials, which only a run of the case makes:\n" in command
+    assert "-m conformance run https://localhost:8443 --profile FILE --only AUTH-05\n" in command
+
+
+def test_two_credentials_of_one_request_have_a_variable_each(tmp_path: Path) -> None:
+    command = _with_credentials(tmp_path, "token", "changed token", case="AUTH-13")
+    assert "# TC_AUTH: the token of `bearer` in the profile\n# export TC_AUTH='TOKEN'\n" in command
+    assert "# TC_AUTH_2: changed token, which only" in command
+    assert '"${TC_AUTH:?' in command
+    assert '"${TC_AUTH_2:?' in command
 
 
 def test_a_request_without_tls_goes_out_without(tmp_path: Path) -> None:
