@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +16,13 @@ import yaml
 from conformance import cli
 from conformance.profile import ProfileError
 from conformance.profile import load as load_profile
+from conformance.proof.faulty import receiver
 from conformance.runner import running
 from conformance.wire.address import Address, AddressError
 from tests.unit.conformance.sample_run import every_outcome, write_run
 
-NODE = Path(__file__).resolve().parents[3] / "conformance" / "examples" / "node" / "profile.yaml"
+ROOT = Path(__file__).resolve().parents[3]
+NODE = ROOT / "conformance" / "examples" / "node" / "profile.yaml"
 
 
 def _described(**changes: Any) -> dict[str, Any]:
@@ -131,3 +137,32 @@ def test_a_profile_that_is_no_text_is_one_line(
 
     assert _called(monkeypatch, "run", "http://localhost:1", "--profile", path) == 2
     assert str(path) in _one_line(capsys)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_run_that_is_ended_puts_the_receiver_back_and_keeps_what_it_found(
+    how: signal.Signals, tmp_path: Path
+) -> None:
+    entered, left = tmp_path / "entered", tmp_path / "left"
+    with receiver(tmp_path / "receiver") as (url, profile):
+        told = yaml.safe_load((tmp_path / "receiver" / "profile.yaml").read_text(encoding="utf-8"))
+        told["ca_file"] = str(profile.ca_file)
+        told["states"]["store-down"] = {"enter": f"touch {entered} && sleep 20", "leave": f"touch {left}"}
+        (tmp_path / "profile.yaml").write_text(yaml.safe_dump(told), encoding="utf-8")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "conformance", "run", url, "--profile", str(tmp_path / "profile.yaml"),
+             "--only", "RET-06", "--folder", str(tmp_path / "run")],
+            stderr=subprocess.PIPE, text=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        until = time.monotonic() + 30
+        while not entered.exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        process.send_signal(how)
+        _, said = process.communicate(timeout=30)
+
+    assert process.returncode == 130
+    assert left.exists()
+    assert "the receiver is put back" in said
+    assert "Traceback" not in said
+    assert (tmp_path / "run" / "orders.txt").read_text().startswith("TCCONF-")
+    assert "the run was cut off" in (tmp_path / "run" / "summary.md").read_text(encoding="utf-8")
