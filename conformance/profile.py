@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from conformance import yaml_text
 from conformance.contract.reading import Endpoint, Payload
@@ -192,13 +193,8 @@ def load(path: Path) -> Profile:
         profile = Profile.model_validate(raw)
     except ValidationError as error:
         lines = [
-            f"{path}: {'.'.join(map(str, one['loc'])) or 'profile'}: "
-            + (
-                "has to be claimed or denied (true or false)"
-                if _is_claim(one["loc"]) and one["type"] == "missing"
-                else one["msg"]
-            )
-            for one in error.errors()
+            f"{path}: {'.'.join(map(str, one['loc'])) or 'profile'}: {_in_our_words(one) or one['msg']}"
+            for one in error.errors(include_input=False)
         ]
         raise ProfileError("\n".join(lines)) from None
     if lacking := _without_credentials(profile):
@@ -227,8 +223,15 @@ def _without_credentials(profile: Profile) -> list[str]:
     return lines
 
 
-def _is_claim(place: tuple[int | str, ...]) -> bool:
-    return bool(place) and place[0] == "claims"
+def _in_our_words(error: ErrorDetails) -> str:
+    match error["type"], error["loc"]:
+        case "missing", ("claims", *_):
+            return "has to be claimed or denied (true or false)"
+        case "model_type", (*_, "password" | "token"):
+            return "a secret does not stand in a profile; name where it does: {env: NAME} or {file: PATH}"
+        case "extra_forbidden", _:
+            return "is no key of a profile"
+    return ""
 
 
 def _resolved(profile: Profile, folder: Path) -> Profile:

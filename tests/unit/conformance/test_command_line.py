@@ -166,3 +166,15 @@ def test_run_that_is_ended_puts_the_receiver_back_and_keeps_what_it_found(
     assert "Traceback" not in said
     assert (tmp_path / "run" / "orders.txt").read_text().startswith("TCCONF-")
     assert "the run was cut off" in (tmp_path / "run" / "summary.md").read_text(encoding="utf-8")
+
+
+def test_a_secret_in_the_profile_is_refused_and_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = _profile(tmp_path, basic={"username": "tradecloud", "password": "hunter2-in-clear"})
+
+    assert _called(monkeypatch, "run", "https://localhost:1", "--profile", path) == 2
+    said = _one_line(capsys)
+    assert "basic.password" in said
+    assert "{env: NAME}" in said
+    assert "hunter2" not in said
