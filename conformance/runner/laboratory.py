@@ -98,7 +98,7 @@ class Laboratory:
     def together(self, requests: tuple[Request, ...], spread: float) -> tuple[Exchange, ...]:
         """Send several at once, each on a connection of its own."""
         ready = [(request, self._identity(request)) for request in requests]
-        self._wait(len(requests))
+        self._owe(len(requests))  # a burst is the point; what comes after it waits
 
         def send(index: int) -> Exchange:
             request, identity = ready[index]
@@ -275,11 +275,10 @@ class Laboratory:
         slow = rendered.framing.bytes_per_second
         return self._profile.answer_seconds + 5.0 + (len(rendered.content) / slow if slow else 0.0)
 
-    def _wait(self, requests: int = 1) -> None:
-        """Keep to the pace; where several go out together, the next one waits for all of them."""
-        if not self._interval:
-            return
-        now = time.monotonic()
-        if now < self._next_send:
-            time.sleep(self._next_send - now)
-        self._next_send = max(now, self._next_send) + self._interval * requests
+    def _wait(self) -> None:
+        """Keep to the pace."""
+        time.sleep(max(0.0, self._next_send - time.monotonic()))
+        self._owe(1)
+
+    def _owe(self, requests: int) -> None:
+        self._next_send = max(time.monotonic(), self._next_send) + self._interval * requests
