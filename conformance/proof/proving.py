@@ -64,7 +64,11 @@ def prove(extent: Extent, table: Path | None, tell: Callable[[str], None]) -> in
             clean = list(_clean(bench, folder / "clean", faults))
             stock_of_clean = bench.begin(False, try_stock, folder / "stock", None) if extent.stock else None
             running = [_fault(bench, folder / fault.id, fault, extent) for fault in faults]
-            tried = list(_told(running, tell))
+            tried: list[Tried] = []
+            for one in _told(running, tell):
+                tried.append(one)
+                if table is not None:  # so far: with stock Schemathesis it takes an hour
+                    table.write_text(kill_table(tried, None), encoding="utf-8")
             complaints = [one for future in (*clean, *harmless) for one in future.result()]
             clean_by_stock = None if stock_of_clean is None else stock_of_clean.result()
     for complaint in complaints:
