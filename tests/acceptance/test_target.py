@@ -333,10 +333,11 @@ def test_run_gives_the_command_its_target_and_stops_whatever_happens(tmp_path: P
     target = Target(tmp_path / "folder")
     hook = shlex.join([sys.executable, "-m", "tools.target", "overloaded", "on"])
     script = (
-        f'{hook} && curl -s --cacert "$TC_CA_FILE" "$TC_TARGET_URL/health/ready"; test -n "$TC_PASSWORD" && exit 7'
+        f'{hook} && curl -sS --cacert "$TC_CA_FILE" "$TC_TARGET_URL/health/ready"; test -n "$TC_PASSWORD" && exit 7'
     )
     done = target.command("run", *target.places, "--", "sh", "-c", script, check=False)
-    assert (done.returncode, json.loads(done.stdout)["reason"]) == (7, "maintenance"), done.stderr
+    assert (done.returncode, done.stderr) == (7, "")
+    assert json.loads(done.stdout)["reason"] == "maintenance"
     with pytest.raises(requests.ConnectionError):
         target.get("/health/live")
     done = target.command("run", *target.places, "--", "no-such-command", check=False)
