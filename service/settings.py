@@ -20,7 +20,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from service.settings_models import Auth, Inbox, Log, Server
+from service.settings_models import Auth, Inbox, Log, Processing, Server, Worker
 from service.settings_sources import (
     CONFIG_VARIABLE,
     Key,
@@ -55,6 +55,8 @@ class Settings(BaseSettings):
     server: Server = Server()
     inbox: Inbox = Inbox()
     auth: Auth = Auth()
+    processing: Processing = Processing()
+    worker: Worker = Worker()
     log: Log = Log()
     _source: Path | None = PrivateAttr(default=None)
 

@@ -27,7 +27,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticKnownError
 
-from handlers.interface import Endpoint
+from handlers.interface import Endpoint, Role
 from handlers.oauth.authority import Authority, authority_of, check_url, same_case
 from handlers.secret import SecretHash
 from service.settings_sources import EMPTY_PATH, Located
@@ -356,6 +356,50 @@ class Auth(_Section):
                     f"the name {twice[0]} stands in auth.{other} too; each credential needs its own name"
                 )
         return named
+
+
+class Mode(StrEnum):
+    """When a delivery is answered."""
+
+    QUEUED = "queued"
+    """As soon as it is on disk."""
+    INLINE = "inline"
+    """When the inline destination has said what it thinks of it."""
+
+
+ProcessingMode = Annotated[Mode, Field(description='"queued" or "inline"')]
+
+
+class Modes(_Section):
+    """[processing.mode]: how each webhook is answered."""
+
+    order: ProcessingMode = Mode.QUEUED
+    shipment: ProcessingMode = Mode.QUEUED
+
+    def of(self, endpoint: Endpoint) -> Mode:
+        """How deliveries of this webhook are answered."""
+        mode: Mode = getattr(self, endpoint.value)
+        return mode
+
+
+class Processing(_Section):
+    """[processing]: from accepted to done."""
+
+    mode: Modes = Modes()
+    role: Annotated[Role, Field(description='"buyer" or "supplier"')] = Role.BUYER
+    deliver_echo: Flag = True
+    dead_holds_order: Flag = True
+    inline_takeover: Annotated[
+        float,
+        Field(gt=0, le=604_800, allow_inf_nan=False, description="a number of seconds, over 0 and at most 604800"),
+    ] = 3600.0
+
+
+class Worker(_Section):
+    """[worker]: the process beside the receiver that takes events to their destinations."""
+
+    enabled: Flag = True
+    concurrency: Annotated[int, Field(ge=1, le=256, description="a whole number from 1 to 256")] = 16
 
 
 class Log(_Section):

@@ -14,12 +14,35 @@ from handlers.interface import Endpoint, EventFacts, JsonValue
 
 
 class State(StrEnum):
-    """Where an event stands."""
+    """Where an event stands, and where it stands with one destination (there never quarantined)."""
 
     RECEIVED = "received"
     """On disk, waiting to be processed."""
+    PROCESSING = "processing"
+    """Merged into the mirror and on its way; at a destination: an attempt is under way."""
+    WAITING = "waiting"
+    """Has to wait for a while or for another event; the reason is kept."""
+    DONE = "done"
+    DEAD = "dead"
+    """Given up after refusals that did not heal, until an operator decides."""
+    CANCELLED = "cancelled"
+    """By an operator."""
     QUARANTINED = "quarantined"
     """Refused with a final answer; kept with the reason until an operator decides."""
+
+
+#: What may follow each state. Out of `done`, `dead`, `cancelled` and `quarantined` only an operator leads, or the
+#: sender of an event that is answered inline.
+TRANSITIONS: Mapping[State, frozenset[State]] = {
+    # Without a destination an event is done as soon as it is merged.
+    State.RECEIVED: frozenset({State.PROCESSING, State.WAITING, State.DONE, State.DEAD, State.CANCELLED}),
+    State.PROCESSING: frozenset({State.RECEIVED, State.WAITING, State.DONE, State.DEAD, State.CANCELLED}),
+    State.WAITING: frozenset({State.RECEIVED, State.PROCESSING, State.DONE, State.DEAD, State.CANCELLED}),
+    State.DONE: frozenset({State.RECEIVED}),
+    State.DEAD: frozenset({State.RECEIVED, State.PROCESSING, State.WAITING, State.CANCELLED}),
+    State.CANCELLED: frozenset({State.RECEIVED}),
+    State.QUARANTINED: frozenset({State.RECEIVED, State.CANCELLED}),
+}
 
 
 class InboxUnavailableError(Exception):

@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 
 #: The migration that leads to these tables; a test compares.
-VERSION = "0002"
+VERSION = "0003"
 
 metadata = MetaData()
 
@@ -55,12 +55,19 @@ event = Table(
     Column("drift_count", Integer, nullable=False),
     Column("drift", JSON),
     Column("refusal", JSON),
+    Column("key", Text),  # events with the same one are processed in order of acceptance; null: in any order
+    Column("apply_at", Text),  # from when on the worker may merge it; null: not now, or it has
+    Column("applied_at", Text),  # when it was merged; null: later ones of its key have to wait
+    Column("until", Text),  # how long it waits
+    Column("reason", Text),  # why it waits, is dead or cancelled, or was done without a delivery
     Index("event_by_state", "state", "seq"),
     Index("event_by_subject", "subject_id", "seq"),
     Index("event_by_message", "message_id", "endpoint"),
     Index("event_by_content", "content_hash", "endpoint"),
     Index("event_by_body", "body_hash", unique=True),
     Index("event_quarantined", "kept_length", sqlite_where=text("state = 'quarantined'")),
+    Index("event_to_apply", "apply_at", "seq", sqlite_where=text("apply_at IS NOT NULL")),
+    Index("event_not_applied", "key", "seq", sqlite_where=text("applied_at IS NULL")),
     sqlite_autoincrement=True,
 )
 
@@ -119,4 +126,132 @@ trial = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("written_at", Text, nullable=False),
+)
+
+# What a released body says instead of what was received, which stays in `event_body`.
+edited_body = Table(
+    "edited_body",
+    metadata,
+    Column("event_id", Text, ForeignKey("event.id"), primary_key=True),
+    Column("content_type", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+# What an event did to the mirror of its order or shipment.
+effect = Table(
+    "effect",
+    metadata,
+    Column("event_id", Text, ForeignKey("event.id"), primary_key=True),
+    Column("endpoint", Text, nullable=False),
+    Column("subject_id", Text, nullable=False),
+    Column("news", Boolean, nullable=False),
+    Column("changes", JSON, nullable=False),
+    Column("stale", JSON, nullable=False),
+    Column("flags", JSON, nullable=False),
+    Column("echo", JSON, nullable=False),
+    Index("effect_by_subject", "endpoint", "subject_id"),
+    sqlite_with_rowid=False,
+)
+
+# The whole order or shipment as it was after the event, compressed, as long as a destination still needs it.
+snapshot = Table(
+    "snapshot",
+    metadata,
+    Column("event_id", Text, ForeignKey("event.id"), primary_key=True),
+    Column("current", LargeBinary, nullable=False),
+)
+
+# The current state of each order and shipment.
+mirror = Table(
+    "mirror",
+    metadata,
+    Column("endpoint", Text, primary_key=True),
+    Column("subject_id", Text, primary_key=True),
+    Column("state", LargeBinary, nullable=False),  # compressed JSON; only merging knows its form
+    Column("purchase_order_number", Text),  # the first, to show; `mirror_order` has all of them
+    Column("shipment_number", Text),
+    Column("supplier_account_number", Text),
+    Column("buyer_account_number", Text),
+    Column("process_status", Text),
+    Column("logistics_status", Text),
+    Column("version", Text),
+    Column("last_updated_at", Text),
+    Column("lines", Integer, nullable=False),
+    Column("events", Integer, nullable=False),
+    Column("last_event_id", Text, nullable=False),
+    Column("changed_at", Text, nullable=False),
+    Index("mirror_by_change", "endpoint", "changed_at"),
+)
+
+mirror_order = Table(
+    "mirror_order",
+    metadata,
+    Column("purchase_order_number", Text, primary_key=True),
+    Column("endpoint", Text, primary_key=True),
+    Column("subject_id", Text, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+# An event on its way to one destination.
+handover = Table(
+    "handover",
+    metadata,
+    # The order in which those of one key reach their destination.
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("event_id", Text, ForeignKey("event.id"), nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("round", Integer, nullable=False),  # 1; a replay of what was done makes the next
+    Column("key", Text),
+    Column("state", Text, nullable=False),
+    Column("open", Boolean, nullable=False),  # later ones of the same key have to wait for it
+    Column("ready", Boolean, nullable=False),  # may be attempted: the first open one of its key
+    Column("due_at", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("refused_ms", Integer, nullable=False),  # how long it has been waiting between refusals
+    Column("started_at", Text),  # of the attempt that is under way
+    Column("finished_at", Text),
+    Column("outcome", Text),  # of the last attempt
+    Column("reason", Text),
+    Index("handover_of_event", "event_id", "destination", "round", unique=True),
+    Index("handover_due", "destination", "due_at", "id", sqlite_where=text("ready")),
+    Index("handover_open", "destination", "key", "id", sqlite_where=text("open")),
+    Index("handover_started", "started_at", sqlite_where=text("started_at IS NOT NULL")),
+    sqlite_autoincrement=True,
+)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("handover_id", Integer, ForeignKey("handover.id"), nullable=False),
+    Column("started_at", Text, nullable=False),
+    Column("ended_at", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("reason", Text),
+    Index("attempt_of_handover", "handover_id"),
+)
+
+# What an operator or the worker says of a destination; one without a row is in order.
+destination = Table(
+    "destination",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("paused_at", Text),  # null: not paused
+    Column("paused_reason", Text),
+    Column("unavailable_since", Text),  # null: it takes events
+    Column("unavailable_reason", Text),
+    Column("next_attempt_at", Text),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", Text, nullable=False),
+    Column("user", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("target", Text, nullable=False),  # id of an event, name of a destination
+    Column("reason", Text, nullable=False),
+    Column("detail", Text),
+    Index("audit_of_target", "target"),
 )
