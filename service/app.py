@@ -11,12 +11,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handlers.auth import BasicUser, BearerToken, Credentials
 from handlers.interface import Endpoint, NotAllowedError, NotAuthenticatedError
-from handlers.orders import receive_order_event
-from handlers.shipments import receive_shipment_event
 from service import log
 from service.answering import Answering
 from service.body import Memory
 from service.contract import health_contract, webhook_contracts
+from service.event_reader import HANDLERS
 from service.health import Health
 from service.inbox.interface import Inbox
 from service.inbox.local import LocalInbox
@@ -25,18 +24,12 @@ from service.logins import UNKNOWN, LoginCounter
 from service.maintenance import Maintenance
 from service.oauth import token_issuer
 from service.problems import Answer
-from service.reception import Admission, Handler, Reception
+from service.reception import Admission, Reception
 from service.reload import InForce
 from service.routing import ContractMismatchError, Operation, assemble, credential_of
 from service.senders import Senders, tradecloud_addresses
 from service.settings import Settings
 from service.tls import Front
-
-#: operationId of the contract -> the handler that processes its events.
-HANDLERS: dict[str, Handler] = {
-    "receiveOrderEvent": receive_order_event,
-    "receiveShipmentEvent": receive_shipment_event,
-}
 
 
 @dataclass(frozen=True, slots=True)

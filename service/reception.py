@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from starlette.types import Receive, Scope, Send
 
-from handlers.interface import Endpoint, EventFacts, JsonObject, JsonValue
+from handlers.interface import Endpoint, JsonValue
 from service import problems
 from service.body import Body, BodyReader, Label, Memory
 from service.contract import Contract
-from service.drift import DriftFinder
-from service.fingerprint import NumberOutOfBoundsError, content_hash
-from service.formats import parsers
+from service.event_reader import EventReader, Handler
 from service.inbox.interface import (
     Delivery,
     Inbox,
@@ -27,14 +24,10 @@ from service.inbox.interface import (
     new_id,
 )
 from service.log import quoted
-from service.parsed_body import ParsedBody, numbers_out_of_bounds
 from service.problems import MAX_FINDINGS, Answer, BodyRefusedError, Problem, UnavailableError
 from service.senders import Senders
-from service.validation import BodyValidator
 
 log = logging.getLogger(__name__)
-
-Handler = Callable[[JsonObject], EventFacts]
 
 
 @dataclass(slots=True)
@@ -76,10 +69,7 @@ class Reception:
         max_body_bytes: int,
     ) -> None:
         self._endpoint = endpoint
-        self._parsers = parsers(contract)
-        self._validator = BodyValidator(contract)
-        self._drift = DriftFinder(contract)
-        self._handler = handler
+        self._reader = EventReader(contract, handler)
         self._inbox = inbox
         self._admission = admission
         self._senders = senders
@@ -115,12 +105,11 @@ class Reception:
         try:
             if body.refusal is not None:
                 raise body.refusal
-            form = label.form(tuple(self._parsers))
-            event = self._event(delivery, self._parsers[form.media_type](delivery.body, form.charset))
+            event = self._reader.read(delivery, label)
             stored = await self._inbox.accept(event)
         except BodyRefusedError as error:
             kept = await self._quarantine(delivery, error)
-            return problems.refused(error, kept.id, self._parsers)
+            return problems.refused(error, kept.id, self._reader.media_types)
         except (UnavailableError, InboxUnavailableError):
             raise
         except MemoryError as error:
@@ -131,33 +120,6 @@ class Reception:
             return problems.internal_fault(kept.id)
         _log_stored(event, stored)
         return problems.queued(stored.id, duplicate=stored.duplicate)
-
-    def _event(self, delivery: Delivery, parsed: ParsedBody) -> NewEvent:
-        """The event that a body holds: as long as the contract documents all of it, validated only once.
-
-        Raises:
-            BodyRefusedError: it is not one.
-        """
-        beyond = self._drift.beyond(parsed)
-        document = self._validator.validate(parsed, known_to_be_valid=not beyond)
-        facts = self._handler(document)
-        try:
-            fingerprint = content_hash(facts.content)
-        except NumberOutOfBoundsError:
-            raise numbers_out_of_bounds(document) from None
-        drift = self._drift.summary(beyond, parsed, payload_kind=facts.payload_kind)
-        if parsed.replaced or parsed.ambiguous:
-            # Two bodies may differ in nothing but what the values do not show.
-            fingerprint = hashlib.sha256(fingerprint + delivery.body).digest()
-        return NewEvent(
-            id=new_id(),
-            delivery=delivery,
-            # Without the content: many events may wait for the disk, and parsed ones take ten times the memory.
-            facts=replace(facts, content={}),
-            content_hash=fingerprint,
-            drift=drift.items,
-            drift_count=drift.count,
-        )
 
     async def _quarantine(self, delivery: Delivery, error: BodyRefusedError) -> Stored:
         findings = [

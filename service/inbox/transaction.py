@@ -1,13 +1,8 @@
-"""What one write transaction does with the jobs that wait: recognise what is known, store what is new.
-
-Duplicates are decided here, inside the transaction that stores, so that ten copies of a message that arrive at
-once become one event.
-"""
+"""What one write transaction does with the jobs that wait: recognise what is known, store what is new."""
 
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,6 +23,7 @@ from service.inbox.interface import (
     State,
     Stored,
 )
+from service.inbox.known_events import KnownEvents, columns_of
 from service.inbox.schema import credential_use, event, event_body, event_order, rejected_login, trial
 
 
@@ -65,7 +61,7 @@ def store(
     connection: Connection, jobs: Sequence[Job], budget: QuarantineBudget
 ) -> Sequence[Stored | InboxUnavailableError]:
     """One result for each job, in the same order; true as soon as the caller has committed."""
-    known = _KnownEvents(connection, [job for job in jobs if isinstance(job, NewEvent)])
+    known = KnownEvents(connection, [job for job in jobs if isinstance(job, NewEvent)])
     quarantine = _Quarantine(connection, [job for job in jobs if isinstance(job, RefusedBody)], budget)
     pending = _Pending()
     results: list[Stored | InboxUnavailableError] = []
@@ -101,76 +97,18 @@ _COUNT_DELIVERY = (
 )
 
 
-class _KnownEvents:
-    """Earlier events, in the database and in this transaction, that the new ones might repeat."""
-
-    def __init__(self, connection: Connection, events: Sequence[NewEvent]) -> None:
-        self._by_message: dict[tuple[str, str], list[tuple[bytes, str]]] = defaultdict(list)
-        self._by_content: dict[tuple[str, bytes], str] = {}
-        columns = (event.c.id, event.c.endpoint, event.c.message_id, event.c.content_hash)
-        message_ids = {new.facts.message_id for new in events if new.facts.message_id}
-        hashes = {new.content_hash for new in events if not new.facts.message_id}
-        for condition in (
-            event.c.message_id.in_(message_ids) if message_ids else None,
-            event.c.content_hash.in_(hashes) if hashes else None,
-        ):
-            if condition is not None:
-                for row in connection.execute(select(*columns).where(condition).order_by(event.c.seq)):
-                    self._add(row.endpoint, row.message_id, row.content_hash, row.id)
-
-    def _add(self, endpoint: str, message_id: str | None, content_hash: bytes, event_id: str) -> None:
-        if message_id:
-            self._by_message[endpoint, message_id].append((content_hash, event_id))
-        self._by_content.setdefault((endpoint, content_hash), event_id)
-
-    def add(self, new: NewEvent) -> None:
-        self._add(new.delivery.endpoint, new.facts.message_id, new.content_hash, new.id)
-
-    def judge(self, new: NewEvent) -> Stored:
-        endpoint, message_id = new.delivery.endpoint, new.facts.message_id
-        if message_id:
-            same_message = self._by_message[endpoint, message_id]
-            for content_hash, event_id in same_message:
-                if content_hash == new.content_hash:
-                    return Stored(event_id, duplicate=True)
-            return Stored(new.id, other_content_as=same_message[0][1] if same_message else None)
-        # Without a message id nobody can tell a repetition from a second event with the same content, so it is
-        # stored. A version in it makes a repetition likely: say so. Somebody who asks for a resend wants it.
-        likely_repetition = new.facts.version is not None and not new.facts.resent
-        earlier = self._by_content.get((endpoint, new.content_hash)) if likely_repetition else None
-        return Stored(new.id, repeat_of=earlier)
-
-
-def _accept(new: NewEvent, known: _KnownEvents, pending: _Pending) -> Stored:
+def _accept(new: NewEvent, known: KnownEvents, pending: _Pending) -> Stored:
     stored = known.judge(new)
     if stored.duplicate:
         pending.again.append(_again(stored.id, new.delivery))
         return stored
     known.add(new)
-    facts = new.facts
-    pending.events.append(
-        _row(new.id, new.delivery, State.RECEIVED)
-        | {
-            "content_hash": new.content_hash,
-            "event_name": facts.event_name,
-            "payload_kind": facts.payload_kind,
-            "message_id": facts.message_id,
-            "trace_id": facts.trace_id,
-            "subject_id": facts.subject_id,
-            "purchase_order_number": next(iter(facts.purchase_order_numbers), None),
-            "version": facts.version,
-            "last_updated_at": facts.last_updated_at,
-            "other_content_as": stored.other_content_as,
-            "repeat_of": stored.repeat_of,
-            "drift_count": new.drift_count,
-            "drift": list(new.drift) or None,
-        }
-    )
+    pending.events.append(_row(new.id, new.delivery, State.RECEIVED) | columns_of(new, stored))
     if new.drift_count:
         pending.beyond_contract.append(new)
     pending.bodies.append({"event_id": new.id, "body": new.delivery.body})
     pending.orders.extend(
-        {"purchase_order_number": number, "event_id": new.id} for number in facts.purchase_order_numbers
+        {"purchase_order_number": number, "event_id": new.id} for number in new.facts.purchase_order_numbers
     )
     return stored
 

@@ -12,7 +12,7 @@ import yaml
 from openapi_spec_validator import validate
 from starlette.types import Receive, Scope, Send
 
-from service import app
+from service import event_reader
 from service.contract import Contract, health_contract, webhook_contracts
 from service.routing import ContractMismatchError, assemble
 from tools.generate.pipeline import ROOT
@@ -44,7 +44,7 @@ def test_function_without_an_operation_stops_the_start_by_name() -> None:
 
 def test_every_webhook_of_the_contracts_has_a_handler_and_the_reverse() -> None:
     in_contracts = {name for contract in webhook_contracts() for name, _ in contract.endpoints()}
-    assert in_contracts == app.HANDLERS.keys()
+    assert in_contracts == event_reader.HANDLERS.keys()
 
 
 @pytest.mark.parametrize("contract", [*webhook_contracts(), health_contract()])

@@ -10,8 +10,8 @@ from __future__ import annotations
 import sys
 
 from handlers.interface import EventFacts, JsonObject
-from service import app, cli
-from service.reception import Handler
+from service import cli
+from service.event_reader import HANDLERS, Handler
 
 SENTINEL = "TCCONF-500"
 
@@ -34,7 +34,7 @@ def poisoned(handler: Handler) -> Handler:
 
 def main() -> None:
     """Entry point: the command `webhooks`, after the fault was put in."""
-    app.HANDLERS.update({operation: poisoned(handler) for operation, handler in app.HANDLERS.items()})
+    HANDLERS.update({operation: poisoned(handler) for operation, handler in HANDLERS.items()})
     print(f"a fault was put in on purpose: purchase orders {SENTINEL}... crash the handlers", file=sys.stderr)
     cli.main()
 
