@@ -1,0 +1,1 @@
+"""The commands of `webhooks`, one module per topic; `service.cli` puts them together."""

@@ -1,0 +1,70 @@
+"""`webhooks events list|show`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from service.commands.options import (
+    ConfigOption,
+    EndpointOption,
+    EventOption,
+    JsonOption,
+    PurchaseOrderOption,
+    SinceOption,
+    StateOption,
+    UntilOption,
+    moment,
+    settings_of,
+)
+from service.console.events import event_json, event_text, events_json, events_table
+from service.inbox.reader import EventFilter, InboxReader
+
+events = typer.Typer(help="Look at what was received, and repair it.", no_args_is_help=True)
+
+
+@events.command("list")
+def list_events(
+    state: StateOption = None,
+    endpoint: EndpointOption = None,
+    kind: Annotated[str | None, typer.Option(help="Payload kind, such as orderEvent or shipment.")] = None,
+    event: EventOption = None,
+    purchase_order: PurchaseOrderOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most this many.")] = 50,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """List the newest events, newest first."""
+    wanted = EventFilter(
+        state=state,
+        endpoint=endpoint,
+        kind=kind,
+        event_name=event,
+        purchase_order_number=purchase_order,
+        since=moment("--since", since),
+        until=moment("--until", until),
+        limit=limit,
+    )
+    rows = InboxReader(settings_of(config).inbox.path).events(wanted)
+    typer.echo(events_json(rows) if as_json else events_table(rows))
+
+
+@events.command("show")
+def show_event(
+    id: Annotated[str, typer.Argument(help="The event's id, or enough of its beginning.")],
+    raw: Annotated[bool, typer.Option("--raw", help="Print the body, byte for byte as received.")] = False,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Show one event, or with --raw its body."""
+    reader = InboxReader(settings_of(config).inbox.path)
+    row = reader.event(id)
+    if raw:
+        sys.stdout.buffer.write(reader.body(row["id"]))
+        sys.stdout.buffer.flush()
+    else:
+        typer.echo(event_json(row) if as_json else event_text(row))
