@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -20,6 +21,7 @@ from service.health import Health
 from service.inbox.interface import Inbox
 from service.inbox.local import LocalInbox
 from service.inbox.transaction import QuarantineBudget
+from service.inline import Inline
 from service.logins import UNKNOWN, LoginCounter
 from service.maintenance import Maintenance
 from service.oauth import token_issuer
@@ -29,7 +31,13 @@ from service.reload import InForce
 from service.routing import ContractMismatchError, Operation, assemble, credential_of
 from service.senders import Senders, tradecloud_addresses
 from service.settings import Settings
+from service.settings_models import Mode
 from service.tls import Front
+from service.wake import Waker
+from service.worker.beside import WorkerBeside
+
+#: Seconds that an inline answer may take beyond the time-out of its destination: for the disk and for its turn.
+INLINE_MARGIN = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +56,27 @@ class Application:
 def build(settings: Settings, front: Front | None = None) -> Application:
     """Put the service together; `front` is what it listens with, if it speaks TLS.
 
+    With `worker.enabled` a worker process runs beside it from start to end.
+
     Raises:
         ContractMismatchError: contracts and handlers do not belong together.
         StartError: a file that the credentials need cannot be used.
     """
-    inbox = open_inbox(settings)
+    waker = Waker(settings.inbox.path.parent)
+    inbox = open_inbox(settings, waker.wake)
+    worker = _worker_beside(settings)
     maintenance = Maintenance(settings.inbox.path.parent)
     admission = Admission(Memory(settings.server.max_inflight_bytes), settings.server.max_waiting)
     in_force = InForce(settings, front, credentials_in)
     logins = LoginCounter(inbox)
     senders = Senders(tradecloud_addresses(), settings.server.believed_proxies)
+
     # Behind a proxy everybody seems to come from its address, so nobody is told details.
-    details = dict if settings.server.behind_proxy else in_force.details
+    def details() -> Mapping[str, object]:
+        if settings.server.behind_proxy:
+            return {}
+        return in_force.details(worker.attention() if worker else ())
+
     health = Health(inbox, admission, maintenance, details)
 
     operations: dict[str, Operation] = {"live": _answering(health.live), "ready": _answering(health.ready)}
@@ -78,6 +95,7 @@ def build(settings: Settings, front: Front | None = None) -> Application:
                         admission=admission,
                         senders=senders,
                         max_body_bytes=settings.server.max_body_bytes,
+                        inline=_inline(settings, endpoint, worker),
                     )
                 )
     if unused := sorted(HANDLERS.keys() - operations.keys()):
@@ -100,6 +118,8 @@ def build(settings: Settings, front: Front | None = None) -> Application:
     async def lifespan(_app: object) -> AsyncIterator[None]:
         await inbox.start()
         in_force.credentials.start()
+        if worker is not None:
+            worker.start()
         regular = (logins.report_regularly(), log.write_regularly(), in_force.watch())
         tasks = [asyncio.create_task(task) for task in regular]
         try:
@@ -108,18 +128,37 @@ def build(settings: Settings, front: Front | None = None) -> Application:
             for task in tasks:
                 task.cancel()
             try:
-                await in_force.credentials.stop()
+                await asyncio.gather(in_force.credentials.stop(), worker.stop() if worker else asyncio.sleep(0))
                 await logins.report()
             finally:
                 await inbox.stop()
+                waker.close()
 
     routed = assemble([*contracts, health_contract()], operations, identify, lifespan)
     answering = Answering(routed, maintenance, settings.server.retry_after)
     return Application(answering, open=inbox.open, drain=admission.close_the_door, look_again=in_force.look_again)
 
 
-def open_inbox(settings: Settings) -> Inbox:
-    """The inbox that the settings name; not started."""
+def _worker_beside(settings: Settings) -> WorkerBeside | None:
+    if not settings.worker.enabled:
+        return None
+    return WorkerBeside([] if settings.source is None else ["--config", str(settings.source)])
+
+
+def _inline(settings: Settings, endpoint: Endpoint, worker: WorkerBeside | None) -> Inline | None:
+    if settings.processing.mode.of(endpoint) is not Mode.INLINE or worker is None:
+        return None
+    longest = max((each.timeout for each in settings.destinations.values() if each.inline), default=0.0)
+    return Inline(
+        worker.attempt,
+        patience=longest + INLINE_MARGIN,
+        takeover=timedelta(seconds=settings.processing.inline_takeover),
+        retry_after=settings.server.retry_after,
+    )
+
+
+def open_inbox(settings: Settings, on_new_event: Callable[[], None] = lambda: None) -> Inbox:
+    """The inbox that the settings name; not started. `on_new_event` is called after events were stored."""
     return LocalInbox(
         settings.inbox.path,
         budget=QuarantineBudget(settings.inbox.quarantine_max_bytes, settings.inbox.quarantine_max_bodies),
@@ -127,6 +166,7 @@ def open_inbox(settings: Settings) -> Inbox:
         min_free_bytes=settings.inbox.min_free_bytes,
         busy_timeout=settings.inbox.busy_timeout,
         commit_timeout=settings.inbox.commit_timeout,
+        on_new_event=on_new_event,
     )
 
 

@@ -50,6 +50,18 @@ class EventReader:
         form = label.form(self.media_types)
         return self._event(delivery, self._parsers[form.media_type](delivery.body, form.charset))
 
+    def read_again(self, body: bytes, content_type: str) -> tuple[JsonObject, EventFacts]:
+        """Values and facts of a body that was found to be valid when it was stored.
+
+        Raises:
+            BodyRefusedError: it cannot be read any more.
+        """
+        label = Label(content_type, 1, "", "", None)
+        form = label.form(self.media_types)
+        document = self._parsers[form.media_type](body, form.charset).document
+        assert isinstance(document, dict)  # noqa: S101 - it was valid
+        return document, self._handler(document)
+
     def _event(self, delivery: Delivery, parsed: ParsedBody) -> NewEvent:
         """As long as the contract documents all of a body, it is validated only once."""
         beyond = self._drift.beyond(parsed)

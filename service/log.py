@@ -11,6 +11,8 @@ import json
 import logging
 import os
 import sys
+import threading
+import time
 
 #: Longest foreign text in a line.
 MAX_TEXT = 200
@@ -77,6 +79,18 @@ async def write_regularly() -> None:
         await asyncio.sleep(WRITE_EVERY)
         for handler in logging.getLogger().handlers:
             handler.flush()
+
+
+def write_regularly_in_thread() -> None:
+    """The same for a process without an event loop, on a thread that ends with the process."""
+
+    def write() -> None:
+        while True:
+            time.sleep(WRITE_EVERY)
+            for handler in logging.getLogger().handlers:
+                handler.flush()
+
+    threading.Thread(target=write, name="log", daemon=True).start()
 
 
 def quoted(text: str) -> str:

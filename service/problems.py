@@ -40,6 +40,20 @@ class Problem(Enum):
     )
     INTERNAL_FAULT = (HTTPStatus.INTERNAL_SERVER_ERROR, "internal-fault", "The service failed on this body")
     UNAVAILABLE = (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "The service cannot take events now")
+    # Of inline processing, where the sender waits for the destination.
+    EVENT_REFUSED = (HTTPStatus.BAD_REQUEST, "event-refused", "The destination refuses this event")
+    ORDER_UNKNOWN = (HTTPStatus.NOT_FOUND, "order-unknown", "The destination does not know this order")
+    HANDLER_FAULT = (HTTPStatus.INTERNAL_SERVER_ERROR, "handler-fault", "Processing this event failed")
+    DESTINATION_UNAVAILABLE = (
+        HTTPStatus.BAD_GATEWAY,
+        "destination-unavailable",
+        "The destination cannot be reached now",
+    )
+    DESTINATION_TIMED_OUT = (
+        HTTPStatus.GATEWAY_TIMEOUT,
+        "destination-timed-out",
+        "The destination did not answer in time",
+    )
 
     def __init__(self, status: HTTPStatus, slug: str, title: str) -> None:
         self.status = int(status)
@@ -118,6 +132,23 @@ def queued(event_id: str, *, duplicate: bool) -> Answer:
     """202: the event is on disk."""
     body = {"status": "queued", "eventId": event_id, "duplicate": duplicate}
     return Answer(int(HTTPStatus.ACCEPTED), json.dumps(body).encode(), "application/json")
+
+
+def processed(event_id: str, *, duplicate: bool) -> Answer:
+    """200: the destination has taken the event."""
+    body = {"status": "processed", "eventId": event_id, "duplicate": duplicate}
+    return Answer(int(HTTPStatus.OK), json.dumps(body).encode(), "application/json")
+
+
+def not_processed(problem: Problem, event_id: str, detail: str | None, retry_after: int) -> Answer:
+    """400, 404, 500, 502 or 504: what the destination said of an event that is on disk. After the last two the
+    sender comes again."""
+    again = problem in (Problem.DESTINATION_UNAVAILABLE, Problem.DESTINATION_TIMED_OUT)
+    headers: Headers = ((b"retry-after", str(retry_after).encode()),) if again else ()
+    members: dict[str, object] = {"eventId": event_id}
+    if detail:
+        members["detail"] = detail
+    return _answer(problem, headers, **members)
 
 
 def refused(error: BodyRefusedError, quarantine_id: str, media_types: Iterable[str]) -> Answer:

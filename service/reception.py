@@ -23,6 +23,7 @@ from service.inbox.interface import (
     Stored,
     new_id,
 )
+from service.inline import Inline
 from service.log import quoted
 from service.problems import MAX_FINDINGS, Answer, BodyRefusedError, Problem, UnavailableError
 from service.senders import Senders
@@ -67,6 +68,7 @@ class Reception:
         admission: Admission,
         senders: Senders,
         max_body_bytes: int,
+        inline: Inline | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._reader = EventReader(contract, handler)
@@ -74,6 +76,7 @@ class Reception:
         self._admission = admission
         self._senders = senders
         self._max_body_bytes = max_body_bytes
+        self._inline = inline
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, credential: str) -> None:
         """Answer one authenticated request.
@@ -106,6 +109,8 @@ class Reception:
             if body.refusal is not None:
                 raise body.refusal
             event = self._reader.read(delivery, label)
+            if self._inline is not None:
+                event = self._inline.owned_by_sender(event)
             stored = await self._inbox.accept(event)
         except BodyRefusedError as error:
             kept = await self._quarantine(delivery, error)
@@ -119,6 +124,8 @@ class Reception:
             kept = await self._quarantine_after_fault(delivery, error)
             return problems.internal_fault(kept.id)
         _log_stored(event, stored)
+        if self._inline is not None:
+            return await self._inline.answer(stored)
         return problems.queued(stored.id, duplicate=stored.duplicate)
 
     async def _quarantine(self, delivery: Delivery, error: BodyRefusedError) -> Stored:

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -125,9 +125,9 @@ class InForce:
         """Read all files again without delay and log the outcome in any case; to be called in the event loop."""
         self._asked.set()
 
-    def details(self) -> dict[str, object]:
-        """What an administrator should know, for `/health/ready`: JSON members."""
-        attention = [*self._problems, *self.credentials.attention()]
+    def details(self, further: Sequence[str] = ()) -> dict[str, object]:
+        """What an administrator should know, for `/health/ready`: JSON members. `further` goes with it."""
+        attention = [*self._problems, *self.credentials.attention(), *further]
         if self._needing_restart:
             attention.append(f"restart to put in force: {', '.join(self._needing_restart)}")
         if self._front is None:

@@ -80,6 +80,19 @@ class NewEvent:
     """Kind, place, detail and count of each different thing beyond the contract, as many as are kept."""
     drift_count: int
     """Of all of them."""
+    sender_repeats_until: datetime | None = None
+    """Until then the worker takes the event up only when the sender comes; None where it is answered at once."""
+
+    @property
+    def key(self) -> str | None:
+        """Events with the same one are processed in order of acceptance."""
+        subject_id = self.facts.subject_id
+        return None if subject_id is None else f"{self.delivery.endpoint}:{subject_id}"
+
+    @property
+    def apply_at(self) -> datetime:
+        """From when on the worker takes it up by itself."""
+        return self.sender_repeats_until or self.delivery.received_at
 
 
 @dataclass(frozen=True, slots=True)

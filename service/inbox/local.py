@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from alembic.util import CommandError
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
-from service.inbox import migrate
 from service.inbox.group_commit import GroupCommit
 from service.inbox.interface import (
     CredentialUse,
@@ -22,7 +20,8 @@ from service.inbox.interface import (
     RejectedLogin,
     Stored,
 )
-from service.inbox.sqlite import Checkpointer, DatabaseFile, checkpoint, unavailable, writing_engine
+from service.inbox.opening import open_database
+from service.inbox.sqlite import Checkpointer, DatabaseFile, checkpoint, unavailable
 from service.inbox.transaction import Job, QuarantineBudget, Trial, store
 
 log = logging.getLogger(__name__)
@@ -40,27 +39,19 @@ class LocalInbox(Inbox):
         min_free_bytes: int,
         busy_timeout: float,
         commit_timeout: float,
+        on_new_event: Callable[[], None] = lambda: None,
     ) -> None:
         self._file = DatabaseFile(path, wal_max_bytes)
         self._min_free_bytes = min_free_bytes
         self._budget = budget
         self._busy_timeout = busy_timeout
+        self._on_new_event = on_new_event
         self._writer = GroupCommit[Job, Stored](self._commit, stuck_after=commit_timeout)
         self._engine: Engine | None = None
         self._checkpointer: Checkpointer | None = None
 
     def open(self) -> None:
-        self._file.create()
-        engine = writing_engine(self._file.path, self._busy_timeout)
-        try:
-            migrate.upgrade(engine)
-        except DBAPIError as error:
-            raise InboxUnavailableError(f"cannot open {self._file.path}: {error.orig}") from error
-        except CommandError as error:
-            raise InboxUnavailableError(
-                f"cannot open {self._file.path}: it was made by a newer version of this service ({error})"
-            ) from error
-        self._file.opened()
+        engine = open_database(self._file, self._busy_timeout)
         self._engine = engine
         self._checkpointer = Checkpointer(self._file)
         self._checkpointer.start()
@@ -120,6 +111,8 @@ class LocalInbox(Inbox):
             log.error("action=store_failed reason=%s", error.orig)
             raise unavailable(error) from error
         self._file.log_opened()
+        if any(isinstance(job, NewEvent) for job in jobs):
+            self._on_new_event()
         self._checkpointer.after_commit()
         return results
 

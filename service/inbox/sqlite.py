@@ -80,6 +80,24 @@ def reading_engine(path: Path, busy_timeout: float = 5.0) -> Engine:
     return engine
 
 
+def standing_reader(path: Path, connections: int) -> Engine:
+    """For the worker's threads: cannot write, and keeps its connections, because it asks all the time."""
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        hide_parameters=True,
+        poolclass=QueuePool,
+        pool_size=connections,
+        max_overflow=0,
+        connect_args={"timeout": 5.0, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: object) -> None:
+        connection.execute("PRAGMA query_only=ON")
+
+    return engine
+
+
 def unavailable(error: DBAPIError) -> InboxUnavailableError:
     """The driver's error as ours, in the driver's few words ("database or disk is full")."""
     return InboxUnavailableError(f"the inbox cannot store: {error.orig}")

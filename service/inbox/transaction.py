@@ -103,7 +103,9 @@ def _accept(new: NewEvent, known: KnownEvents, pending: _Pending) -> Stored:
         pending.again.append(_again(stored.id, new.delivery))
         return stored
     known.add(new)
-    pending.events.append(_row(new.id, new.delivery, State.RECEIVED) | columns_of(new, stored))
+    pending.events.append(
+        _row(new.id, new.delivery, State.RECEIVED) | columns_of(new, stored) | {"apply_at": instant(new.apply_at)}
+    )
     if new.drift_count:
         pending.beyond_contract.append(new)
     pending.bodies.append({"event_id": new.id, "body": new.delivery.body})

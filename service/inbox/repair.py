@@ -1,0 +1,347 @@
+"""What an operator changes in the inbox, on record: who, when, why.
+
+Many small transactions with a pause after each, because the receiver and the worker write to the same database and
+senders wait for the receiver.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
+
+from handlers.interface import JsonObject
+from service.inbox import drift_ledger, handovers
+from service.inbox.instant import instant
+from service.inbox.interface import NewEvent, State
+from service.inbox.known_events import KnownEvents, columns_of
+from service.inbox.packed import pack, unpack
+from service.inbox.repair_rules import (
+    Action,
+    Measure,
+    Standing,
+    holds,
+    holds_key,
+    is_unfinished,
+    obstacle,
+    standings,
+)
+from service.inbox.schema import audit, destination, edited_body, event, event_order, handover, mirror, snapshot
+from service.inbox.sqlite import WAL_CHECKPOINT_BYTES, DatabaseFile, checkpoint, unavailable, writing_engine
+
+#: A command has a person in front of it, who rather waits than tries again.
+BUSY_SECONDS = 60.0
+
+#: Bounds of one transaction: events, and seconds from its beginning to its commit.
+MAX_EVENTS = 50
+MAX_SECONDS = 0.015
+#: Shortest pause between two transactions; a slow disk gets as long as it needed.
+PAUSE = 0.02
+
+#: Endpoint and state of the mirror -> the whole order or shipment as a body of the contract.
+CurrentOf = Callable[[str, JsonObject], JsonObject]
+
+
+class NotPossibleError(Exception):
+    """The event or destination is in no state for this; the text says why. Nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Treated:
+    """What became of one event."""
+
+    event_id: str
+    left: str | None = None
+    """Why it was left as it is; None if it was done."""
+
+
+class Repair:
+    """Writes to the inbox, beside the receiver and the worker."""
+
+    def __init__(self, path: Path, *, user: str, current_of: CurrentOf) -> None:
+        """`path` is an inbox with the present tables; `user` goes on record."""
+        self._file = DatabaseFile(path, 0)
+        self._engine: Engine = writing_engine(path, BUSY_SECONDS)
+        self._user = user
+        self._current_of = current_of
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    def treat(self, ids: Sequence[str], measure: Measure) -> Iterator[Treated]:
+        """Do it to each of the events that is in a state for it, in this order; what was yielded is on disk.
+
+        Raises:
+            InboxUnavailableError: the rest was not done.
+        """
+        done = 0
+        while done < len(ids):
+            if done:
+                time.sleep(max(PAUSE, took))
+            began = time.monotonic()
+            treated = self._transaction(
+                lambda connection, some=ids[done : done + MAX_EVENTS]: self._treat_some(connection, some, measure)
+            )
+            took = time.monotonic() - began
+            yield from treated
+            done += len(treated)
+            self._keep_log_small()
+
+    def release(self, event_id: str, new: NewEvent, edited: tuple[str, bytes] | None, reason: str) -> str | None:
+        """Let a body out of quarantine as the event `new`, which was read off it, or off the edited one (its
+        content type and bytes); the original is kept. None; or the id of the event that is the same message, and
+        nothing was done.
+
+        Raises:
+            NotPossibleError: it is not in quarantine.
+            InboxUnavailableError: nothing was done.
+        """
+        return self._transaction(
+            lambda connection: self._release(connection, replace(new, id=event_id), edited, reason)
+        )
+
+    def pause(self, name: str, reason: str) -> None:
+        """Hand nothing over to this destination from now on.
+
+        Raises:
+            NotPossibleError: it is paused already.
+            InboxUnavailableError: nothing was done.
+        """
+        self._transaction(lambda connection: self._pause(connection, name, reason))
+
+    def resume(self, name: str, reason: str) -> None:
+        """Hand over again.
+
+        Raises:
+            NotPossibleError: it is not paused.
+            InboxUnavailableError: nothing was done.
+        """
+        self._transaction(lambda connection: self._resume(connection, name, reason))
+
+    def _transaction(self, work: Callable[[Connection], Any]) -> Any:
+        try:
+            with self._engine.begin() as connection:
+                return work(connection)
+        except (IntegrityError, ProgrammingError):
+            raise  # a mistake of ours
+        except DBAPIError as error:
+            raise unavailable(error) from error
+
+    def _keep_log_small(self) -> None:
+        """Nobody else does, if neither receiver nor worker is running."""
+        if self._file.wal_bytes() > WAL_CHECKPOINT_BYTES:
+            checkpoint(self._engine, "PASSIVE")
+
+    def _treat_some(self, connection: Connection, ids: Sequence[str], measure: Measure) -> list[Treated]:
+        """As many as there is time for."""
+        until = time.monotonic() + MAX_SECONDS
+        now = _now()
+        treated = []
+        for standing in standings(connection, ids, measure):
+            left = obstacle(standing, measure, now)
+            if left is None:
+                _TREATMENTS[measure.action](self, connection, standing, measure, now)
+                self._record(connection, measure.action, standing.event.id, measure.reason, measure.destination)
+            treated.append(Treated(standing.event.id, left))
+            if time.monotonic() > until:
+                break
+        return treated
+
+    def _replay(self, connection: Connection, standing: Standing, measure: Measure, now: str) -> None:
+        for row in standing.handovers:
+            if row.open:
+                _put_back(connection, row, now)
+            elif measure.destination is not None:
+                self._hand_over_again(connection, standing.event, row, now)
+        if measure.destination is not None:
+            handovers.settle(connection, standing.event.id)
+            return
+        # The worker makes the handovers of the next round when it applies the event again.
+        _update_event(
+            connection,
+            standing.event.id,
+            state=State.RECEIVED.value,
+            apply_at=now,
+            applied_at=None,
+            until=None,
+            reason=None,
+        )
+
+    def _hand_over_again(self, connection: Connection, row: Any, earlier: Any, now: str) -> None:
+        """One destination alone gets the event once more, with the order or shipment as it is now."""
+        connection.execute(
+            insert(handover),
+            {
+                "event_id": row.id,
+                "destination": earlier.destination,
+                "round": earlier.round + 1,
+                "key": row.key,
+                "state": State.RECEIVED.value,
+                "open": True,
+                "ready": row.key is None,
+                "due_at": now,
+                "attempts": 0,
+                "refused_ms": 0,
+            },
+        )
+        handovers.promote(connection, earlier.destination, row.key)
+        kept = connection.execute(select(snapshot.c.event_id).where(snapshot.c.event_id == row.id)).first()
+        state = connection.execute(
+            select(mirror.c.state).where(mirror.c.endpoint == row.endpoint, mirror.c.subject_id == row.subject_id)
+        ).scalar()
+        if kept is None and state is not None:
+            current = self._current_of(row.endpoint, unpack(state))
+            connection.execute(insert(snapshot), {"event_id": row.id, "current": pack(current)})
+
+    def _cancel(self, connection: Connection, standing: Standing, measure: Measure, now: str) -> None:
+        row = standing.event
+        for one in filter(is_unfinished, standing.handovers):
+            _update_handover(
+                connection,
+                one.id,
+                state=State.CANCELLED.value,
+                open=False,
+                ready=False,
+                finished_at=now,
+                reason=measure.reason,
+            )
+            handovers.promote(connection, one.destination, one.key)
+        if row.applied_at is not None:
+            handovers.settle(connection, row.id)
+            return
+        if measure.destination is None:
+            _update_event(
+                connection,
+                row.id,
+                state=State.CANCELLED.value,
+                apply_at=None,
+                until=None,
+                reason=measure.reason,
+            )
+            connection.execute(delete(snapshot).where(snapshot.c.event_id == row.id))
+            handovers.release_key(connection, row.key)
+
+    def _skip(self, connection: Connection, standing: Standing, measure: Measure, now: str) -> None:
+        for one in filter(holds, standing.handovers):
+            _update_handover(connection, one.id, open=False, ready=False)
+            handovers.promote(connection, one.destination, one.key)
+        if measure.destination is None and holds_key(standing):
+            # It was not merged, but no later event waits for that any more.
+            _update_event(connection, standing.event.id, applied_at=now)
+            handovers.release_key(connection, standing.event.key)
+
+    def _release(
+        self, connection: Connection, new: NewEvent, edited: tuple[str, bytes] | None, reason: str
+    ) -> str | None:
+        state = connection.execute(select(event.c.state).where(event.c.id == new.id)).scalar_one()
+        if state != State.QUARANTINED:
+            raise NotPossibleError(f"{new.id} is {state}, not in quarantine")
+        stored = KnownEvents(connection, [new]).judge(new)
+        if stored.duplicate:
+            return stored.id
+        now = _now()
+        columns = columns_of(new, stored) | {"state": State.RECEIVED.value, "apply_at": now, "reason": None}
+        _update_event(connection, new.id, **columns)
+        if new.facts.purchase_order_numbers:
+            connection.execute(
+                upsert(event_order).on_conflict_do_nothing(),
+                [
+                    {"purchase_order_number": number, "event_id": new.id}
+                    for number in new.facts.purchase_order_numbers
+                ],
+            )
+        if edited is not None:
+            content_type, body = edited
+            connection.execute(
+                insert(edited_body), {"event_id": new.id, "content_type": content_type, "body": body}
+            )
+        if new.drift_count:
+            drift_ledger.record(connection, [new])
+        detail = None if edited is None else f"with another body of {len(edited[1])} bytes as {edited[0]}"
+        self._record(connection, Action.RELEASE, new.id, reason, detail)
+        return None
+
+    def _pause(self, connection: Connection, name: str, reason: str) -> None:
+        since = connection.execute(select(destination.c.paused_at).where(destination.c.name == name)).scalar()
+        if since is not None:
+            raise NotPossibleError(f"{name} is paused already, since {since}")
+        statement = upsert(destination).values(name=name, paused_at=_now(), paused_reason=reason)
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["name"],
+                set_={
+                    "paused_at": statement.excluded.paused_at,
+                    "paused_reason": statement.excluded.paused_reason,
+                },
+            )
+        )
+        self._record(connection, Action.PAUSE, name, reason)
+
+    def _resume(self, connection: Connection, name: str, reason: str) -> None:
+        resumed = connection.execute(
+            update(destination)
+            .where(destination.c.name == name, destination.c.paused_at.is_not(None))
+            .values(paused_at=None, paused_reason=None)
+        )
+        if resumed.rowcount == 0:
+            raise NotPossibleError(f"{name} is not paused")
+        self._record(connection, Action.RESUME, name, reason)
+
+    def _record(
+        self, connection: Connection, action: Action, target: str, reason: str, detail: str | None = None
+    ) -> None:
+        connection.execute(
+            insert(audit),
+            {
+                "at": _now(),
+                "user": self._user,
+                "action": action.value,
+                "target": target,
+                "reason": reason,
+                "detail": detail,
+            },
+        )
+
+
+_TREATMENTS: dict[Action, Callable[[Repair, Connection, Standing, Measure, str], None]] = {
+    Action.REPLAY: Repair._replay,
+    Action.CANCEL: Repair._cancel,
+    Action.SKIP: Repair._skip,
+}
+
+
+def _put_back(connection: Connection, row: Any, now: str) -> None:
+    """In its place, as if it had never been attempted; what was attempted stays on record."""
+    _update_handover(
+        connection,
+        row.id,
+        state=State.RECEIVED.value,
+        ready=row.key is None,
+        due_at=now,
+        attempts=0,
+        refused_ms=0,
+        finished_at=None,
+        outcome=None,
+        reason=None,
+    )
+    handovers.promote(connection, row.destination, row.key)
+
+
+def _update_event(connection: Connection, event_id: str, **values: Any) -> None:
+    connection.execute(update(event).where(event.c.id == event_id).values(**values))
+
+
+def _update_handover(connection: Connection, handover_id: int, **values: Any) -> None:
+    connection.execute(update(handover).where(handover.c.id == handover_id).values(**values))
+
+
+def _now() -> str:
+    return instant(datetime.now(UTC))

@@ -1,0 +1,130 @@
+"""The values that cross between the worker and its store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from handlers.interface import Change, Endpoint, Merged
+from service.inbox.interface import State
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedEvent:
+    """An event that is to be merged now."""
+
+    seq: int
+    id: str
+    endpoint: Endpoint
+    key: str | None
+    apply_at: str
+    event_name: str
+    payload_kind: str | None
+    subject_id: str | None
+    content_type: str
+    content_encoding: str
+    body: bytes
+    """What it says: as received, or as edited when it was released."""
+    applied_before: bool
+    """An operator asked for it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What merging an event came to."""
+
+    event: AcceptedEvent
+    merged: Merged | None = None
+    """None where no id tells which order or shipment it is."""
+    destinations: tuple[str, ...] = ()
+    """Who wants it."""
+    reason: str | None = None
+    """Why nobody gets it, or what went wrong."""
+    behind: str | None = None
+    """Id of the event that has to be applied before it; nothing was done."""
+    fault: bool = False
+    """Merging failed by a fault of ours: dead, until an operator decides."""
+    holds: bool = True
+    """Of a fault: whether later events of its key wait until an operator decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One attempt that the worker has to make."""
+
+    handover_id: int
+    event_id: str
+    destination: str
+    round: int
+    key: str | None
+    attempt: int
+    refused_ms: int
+    """How long the handover has been waiting between refusals, in milliseconds."""
+    started_at: datetime
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for every attempt of this event at this destination, until a replay begins a new round."""
+        return f"{self.event_id}-{self.destination}-{self.round}"
+
+
+class AttemptOutcome(StrEnum):
+    """How an attempt ended, as it is kept."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    UNKNOWN_ORDER = "unknown order"
+    UNAVAILABLE = "unavailable"
+    TIMED_OUT = "timed out"
+    FAULT = "fault"
+    """The destination's own code failed."""
+    INTERRUPTED = "interrupted"
+    """The worker ended during the attempt; it is repeated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """One attempt that was made, and what follows."""
+
+    claim: Claim
+    ended_at: datetime
+    outcome: AttemptOutcome
+    reason: str | None
+    state: State
+    """Done, dead or waiting."""
+    holds: bool = False
+    """Later events of the same key wait for it; only of one that is dead."""
+    due_at: datetime | None = None
+    """When a waiting one is tried again."""
+    refused_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What an attempt needs to know of its event."""
+
+    id: str
+    endpoint: Endpoint
+    event_name: str
+    received_at: datetime
+    subject_id: str | None
+    message_id: str | None
+    purchase_order_numbers: tuple[str, ...]
+    content_type: str
+    content_encoding: str
+    body: bytes
+    current: bytes | None
+    """Packed; None where no id tells which order or shipment it is."""
+    changes: tuple[Change, ...] = ()
+    stale: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    echo: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is kept of a destination."""
+
+    paused: bool = False
+    unavailable: bool = False

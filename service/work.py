@@ -1,0 +1,140 @@
+"""`webhooks work`: from settings to a running worker. Like `service/app.py` a place where the parts meet."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import threading
+from pathlib import Path
+
+from service import log, txml
+from service.contract import webhook_contracts
+from service.destinations import Target, open_destinations
+from service.event_reader import event_readers
+from service.folders import make_lasting
+from service.inbox.work import WorkStore
+from service.settings import Settings, load
+from service.settings_destinations import Content, Format
+from service.wake import WakeUp
+from service.worker.attempts import Attempts, Terms
+from service.worker.lane import Lane
+from service.worker.link import Link
+from service.worker.loop import Rules, Worker
+from service.worker.merging import Merging
+from service.worker.only_one import Turn
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that attempts under way have to finish when the worker is told to stop.
+DRAIN_ALONE, DRAIN_BESIDE = 8.0, 1.5
+
+
+def work(config: Path | None, link: int | None) -> int:
+    """Work until SIGTERM, Ctrl+C, or until the receiver at the other end of `link` is gone.
+
+    Raises:
+        SettingsError, StartError, InboxUnavailableError: it cannot start.
+    """
+    settings = load(config, development_fallback=True)
+    log.configure(settings.log.level)
+    log.write_regularly_in_thread()
+    connection = None if link is None else socket.socket(fileno=link)
+    ending = _Ending(beside=connection is not None)
+    folder = settings.inbox.path.parent
+    make_lasting(folder)
+    targets = open_destinations(settings)
+    try:
+        wake_up = WakeUp(folder)
+        if not Turn(folder).take(ending.pause):
+            return 0
+        worker = _worker(settings, targets, wake_up)
+        ending.of(worker)
+        if connection is not None:
+            Link(connection, worker.ask, ending.end).start()
+        logger.info("action=worker_started destinations=%d", len(targets))
+        worker.run(drain_seconds=DRAIN_ALONE if connection is None else DRAIN_BESIDE)
+        logger.info("action=worker_stopped")
+    finally:
+        for target in targets:
+            target.destination.close()
+    return 0
+
+
+def _worker(settings: Settings, targets: list[Target], wake_up: WakeUp) -> Worker:
+    inbox, processing = settings.inbox, settings.processing
+    store = WorkStore(
+        inbox.path,
+        busy_timeout=inbox.busy_timeout,
+        wal_max_bytes=inbox.wal_max_bytes,
+        readers=settings.worker.concurrency,
+    )
+    readers = event_readers()
+    mappings = {
+        endpoint: txml.Mapping(contract) for contract in webhook_contracts() for _, endpoint in contract.endpoints()
+    }
+    terms = {target.name: _terms(target) for target in targets}
+    return Worker(
+        store,
+        wake_up,
+        Merging(store, readers, targets, role=processing.role, deliver_echo=processing.deliver_echo),
+        Attempts(store, {target.name: target.destination for target in targets}, terms, readers, mappings),
+        {
+            target.name: Lane(target.name, target.settings.concurrency, target.settings.max_per_second)
+            for target in targets
+        },
+        terms,
+        Rules(
+            concurrency=settings.worker.concurrency,
+            dead_holds=processing.dead_holds_order,
+            inline={
+                endpoint: target.name
+                for target in targets
+                if target.settings.inline
+                for endpoint in target.settings.endpoints
+            },
+            inline_takeover=processing.inline_takeover,
+        ),
+    )
+
+
+def _terms(target: Target) -> Terms:
+    of = target.settings
+    return Terms(
+        merged=of.content is Content.MERGED,
+        as_xml=of.format is Format.XML,
+        retry_first=of.retry_first,
+        retry_last=of.retry_max,
+        dead_after=of.dead_after,
+    )
+
+
+class _Ending:
+    """How the worker is told to stop, from the first moment on."""
+
+    def __init__(self, *, beside: bool) -> None:
+        self._ended = threading.Event()
+        self._worker: Worker | None = None
+        self._told = False
+        signal.signal(signal.SIGTERM, lambda *_: self.end())
+        # Ctrl+C reaches every process of the terminal; the receiver ends its worker in its own time.
+        signal.signal(signal.SIGINT, signal.SIG_IGN if beside else lambda *_: self.end())
+        if hasattr(signal, "SIGHUP"):
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def of(self, worker: Worker) -> None:
+        self._worker = worker
+        if self._ended.is_set():
+            worker.stop()
+
+    def end(self) -> None:
+        self._ended.set()
+        if self._worker is not None:
+            self._worker.stop()
+
+    def pause(self) -> bool:
+        """Wait a moment for the turn of this worker; whether to go on waiting."""
+        if not self._told:
+            logger.info("action=worker_stands_by reason=another worker works on this inbox")
+            self._told = True
+        return not self._ended.wait(0.1)

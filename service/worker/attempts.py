@@ -1,0 +1,173 @@
+"""One attempt to hand an event to its destination, on a thread of its own, and what follows from its outcome."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from handlers.interface import (
+    Accepted,
+    Destination,
+    Endpoint,
+    ErpEvent,
+    JsonObject,
+    Outcome,
+    Refused,
+    RenderedBody,
+    TimedOut,
+    Unavailable,
+)
+from service import txml
+from service.event_reader import EventReader
+from service.inbox.interface import State
+from service.inbox.packed import unpack
+from service.inbox.work import WorkStore
+from service.inbox.work_values import AttemptOutcome, Claim, Finished, Material
+from service.json_text import exact_json
+from service.worker.lane import LAST_PROBE, backoff
+
+log = logging.getLogger(__name__)
+
+#: Characters of a reason that are kept.
+MAX_REASON = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What was agreed for one destination."""
+
+    merged: bool
+    """It gets the whole order or shipment instead of the event as it was received."""
+    as_xml: bool
+    retry_first: float
+    retry_last: float
+    dead_after: float
+    """Seconds of refusals after which an event is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """An attempt that came to its end."""
+
+    claim: Claim
+    ended_at: datetime
+    outcome: Outcome | Exception
+
+
+class Attempts:
+    """Makes attempts; its methods may be called from any thread."""
+
+    def __init__(
+        self,
+        store: WorkStore,
+        destinations: Mapping[str, Destination],
+        terms: Mapping[str, Terms],
+        readers: Mapping[Endpoint, EventReader],
+        mappings: Mapping[Endpoint, txml.Mapping],
+    ) -> None:
+        self._store = store
+        self._destinations = destinations
+        self._terms = terms
+        self._readers = readers
+        self._mappings = mappings
+
+    def attempt(self, claim: Claim) -> Attempted:
+        """Hand the event over; never raises."""
+        outcome: Outcome | Exception
+        try:
+            outcome = self._deliver(claim)
+        except Exception as error:
+            log.warning("action=fault id=%s destination=%s", claim.event_id, claim.destination, exc_info=error)
+            outcome = error
+        return Attempted(claim, datetime.now(UTC), outcome)
+
+    def _deliver(self, claim: Claim) -> Outcome:
+        material = self._store.material(claim.event_id)
+        merged = None if material.current is None else unpack(material.current)
+        event = ErpEvent(
+            id=material.id,
+            endpoint=material.endpoint,
+            event_name=material.event_name,
+            received_at=material.received_at,
+            subject_id=material.subject_id,
+            purchase_order_numbers=material.purchase_order_numbers,
+            message_id=material.message_id,
+            resent="Resent" in material.event_name,
+            idempotency_key=claim.idempotency_key,
+            attempt=claim.attempt,
+            stale=material.stale,
+            flags=material.flags,
+            echo=material.echo,
+        )
+        body = self._rendered(material, merged, self._terms[claim.destination])
+        outcome = self._destinations[claim.destination].deliver(event, merged, material.changes, body)
+        if not isinstance(outcome, Accepted | Refused | Unavailable | TimedOut):
+            raise TypeError(
+                f"deliver returned {type(outcome).__name__}, not Accepted, Refused, Unavailable or TimedOut"
+            )
+        return outcome
+
+    def _rendered(self, material: Material, merged: JsonObject | None, terms: Terms) -> RenderedBody:
+        as_received = "xml" in material.content_type.partition(";")[0].lower()
+        if terms.merged and merged is not None:
+            document = merged
+        elif as_received == terms.as_xml:
+            return RenderedBody(material.content_type, material.body)
+        else:
+            document, _ = self._readers[material.endpoint].read_again(material.body, material.content_type)
+        if terms.as_xml:
+            return RenderedBody(
+                "application/xml; charset=utf-8", txml.write(document, self._mappings[material.endpoint])
+            )
+        return RenderedBody("application/json", exact_json(document))
+
+
+def concluded(attempted: Attempted, terms: Terms, *, dead_holds: bool) -> Finished:
+    """What follows from an outcome in queued processing: done, tried again, or dead.
+
+    Only the time between refusals counts towards dead. It grows by the planned waiting, so neither an outage nor a
+    pause nor a service that was stopped makes an event older.
+    """
+    claim, ended_at, outcome = attempted.claim, attempted.ended_at, attempted.outcome
+    kind, reason = described(outcome)
+    if isinstance(outcome, Accepted):
+        return Finished(claim, ended_at, kind, reason, State.DONE)
+    delay = backoff(claim.attempt, terms.retry_first, terms.retry_last)
+    if isinstance(outcome, Unavailable | TimedOut):
+        delay = min(delay, LAST_PROBE)  # so that something is due when the destination is looked at again
+        if isinstance(outcome, Unavailable) and outcome.retry_after is not None:
+            delay = max(delay, min(outcome.retry_after, 3600.0))
+        due_at = ended_at + timedelta(seconds=delay)
+        return Finished(claim, ended_at, kind, reason, State.WAITING, due_at=due_at, refused_ms=claim.refused_ms)
+    left = terms.dead_after - claim.refused_ms / 1000
+    if left <= 0:
+        return Finished(claim, ended_at, kind, reason, State.DEAD, holds=dead_holds, refused_ms=claim.refused_ms)
+    delay = min(delay, left)
+    return Finished(
+        claim,
+        ended_at,
+        kind,
+        reason,
+        State.WAITING,
+        due_at=ended_at + timedelta(seconds=delay),
+        refused_ms=claim.refused_ms + max(int(delay * 1000), 1),
+    )
+
+
+def described(outcome: Outcome | Exception) -> tuple[AttemptOutcome, str | None]:
+    """How an outcome is kept: its kind, and the reason in a bounded line."""
+    match outcome:
+        case Accepted():
+            kind, reason = AttemptOutcome.ACCEPTED, outcome.note
+        case Refused():
+            kind = AttemptOutcome.UNKNOWN_ORDER if outcome.unknown_order else AttemptOutcome.REFUSED
+            reason = outcome.reason
+        case Unavailable():
+            kind, reason = AttemptOutcome.UNAVAILABLE, outcome.reason
+        case TimedOut():
+            kind, reason = AttemptOutcome.TIMED_OUT, outcome.reason
+        case _:
+            kind, reason = AttemptOutcome.FAULT, f"{type(outcome).__name__}: {outcome}"
+    return kind, reason[:MAX_REASON] or None

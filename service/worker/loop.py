@@ -1,0 +1,410 @@
+"""The worker's loop: one thread that writes, and a thread for each attempt that is under way.
+
+Each turn is one transaction: what came of the attempts that ended, what the new events did to the mirror, which
+attempts begin. Under load one wait for the disk is shared by all of them; with a single event nothing waits.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+from handlers.interface import Accepted, Endpoint, Refused, TimedOut, Unavailable
+from service.inbox.interface import InboxUnavailableError, State
+from service.inbox.work import ChangedMeanwhileError, Work, WorkStore
+from service.inbox.work_values import AcceptedEvent, Applied, Claim, Finished
+from service.wake import WakeUp
+from service.worker.attempts import Attempted, Attempts, Terms, concluded, described
+from service.worker.inline import InlineAnswer, InlineRequest
+from service.worker.lane import Circuit, Lane
+from service.worker.merging import Merging
+
+log = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+
+#: Events that are merged in one transaction: senders wait for the database no longer than it takes to write these.
+MAX_BATCH = 32
+#: Seconds of sleep at most: a moment that was missed is found then.
+LONGEST_SLEEP = 5.0
+#: Seconds between two attempts to write while the store refuses.
+STORE_PAUSE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the settings say of processing."""
+
+    concurrency: int
+    dead_holds: bool
+    inline: Mapping[Endpoint, str]
+    """The destination that answers for each webhook."""
+    inline_takeover: float
+    """Seconds without a repetition after which an event that the sender owned is attempted by the worker."""
+
+
+class Worker:
+    """Runs until it is told to stop."""
+
+    def __init__(
+        self,
+        store: WorkStore,
+        wake_up: WakeUp,
+        merging: Merging,
+        attempts: Attempts,
+        lanes: Mapping[str, Lane],
+        terms: Mapping[str, Terms],
+        rules: Rules,
+    ) -> None:
+        self._store = store
+        self._wake_up = wake_up
+        self._merging = merging
+        self._attempts = attempts
+        self._lanes = lanes
+        self._terms = terms
+        self._rules = rules
+        self._pool = ThreadPoolExecutor(rules.concurrency, thread_name_prefix="attempt")
+        self._ended: queue.SimpleQueue[Attempted] = queue.SimpleQueue()
+        self._asked: queue.SimpleQueue[InlineRequest] = queue.SimpleQueue()
+        self._to_write: list[Attempted] = []
+        self._requests: list[InlineRequest] = []
+        self._waiting: dict[int, list[InlineRequest]] = {}
+        self._batch_limit = MAX_BATCH
+        self._stopping = False
+        self._told_trouble: str | None = None
+
+    def ask(self, request: InlineRequest) -> None:
+        """Attempt an event now; from any thread."""
+        self._asked.put(request)
+        self._wake_up.wake()
+
+    def stop(self) -> None:
+        """Begin nothing more; from any thread or signal handler."""
+        self._stopping = True
+        self._wake_up.wake()
+
+    def run(self, *, drain_seconds: float) -> None:
+        """Work until `stop`; then wait so long for attempts under way. What is not finished then is repeated."""
+        self._recover()
+        for name, standing in self._store.standings().items():
+            if standing.unavailable and name in self._lanes:
+                # As the last worker left it: one attempt first.
+                self._lanes[name].circuit = Circuit.OPEN
+        while not self._stopping:
+            try:
+                sleep = self._turn()
+            except ChangedMeanwhileError:
+                continue
+            except InboxUnavailableError as error:
+                self._tell_trouble(str(error))
+                sleep = STORE_PAUSE
+            else:
+                self._told_trouble = None
+            if sleep > 0:
+                self._wake_up.wait(sleep)
+        self._drain(drain_seconds)
+
+    def _recover(self) -> None:
+        while not self._stopping:
+            try:
+                with self._store.write() as work:
+                    interrupted = work.recover(_now())
+            except InboxUnavailableError as error:
+                self._tell_trouble(str(error))
+                self._wake_up.wait(STORE_PAUSE)
+            else:
+                if interrupted:
+                    log.warning("action=recovered interrupted_attempts=%d", interrupted)
+                return
+
+    def _turn(self) -> float:
+        """Do what can be done now; returns the seconds after which there may be more, 0 for at once."""
+        _drain_queue(self._ended, self._to_write)
+        _drain_queue(self._asked, self._requests)
+        now = _now()
+        standings = self._store.standings()
+        for name, lane in self._lanes.items():
+            lane.paused = name in standings and standings[name].paused
+        events = self._store.to_apply(now, self._batch_limit)
+        batch, behind = self._merged(events)
+        if batch or self._to_write or self._requests or self._anything_due(now):
+            try:
+                begun = self._write(batch, behind, now)
+            except (InboxUnavailableError, ChangedMeanwhileError):
+                raise
+            except Exception:
+                if self._isolate_fault(batch):
+                    return 0.0
+                raise
+            self._batch_limit = MAX_BATCH
+            for claim in begun:
+                self._pool.submit(self._attempt, claim)
+            if batch or begun:
+                return 0.0 if len(events) == self._batch_limit else self._seconds_to_wait(now)
+        return self._seconds_to_wait(now)
+
+    def _merged(self, events: list[AcceptedEvent]) -> tuple[list[Applied], set[str]]:
+        """What is to be written of these events and of those that were asked for, all in one go so that each sees
+        what the others do to its order; and the ids of those asked for that have to wait for another one. These
+        stay their sender's: as soon as the other one is done, the next repetition goes through."""
+        at_once = {event.id for event in events}
+        asked = {request.event_id for request in self._requests} - at_once
+        inline = [event for event in map(self._store.one_to_apply, sorted(asked)) if event is not None]
+        merged = self._merging.merge([*events, *inline])
+        behind = {applied.event.id for applied in merged if applied.behind and applied.event.id in asked}
+        batch = [
+            replace(applied, holds=False) if applied.fault and not self._holds(applied, asked) else applied
+            for applied in merged
+            if applied.event.id not in behind
+        ]
+        return batch, behind
+
+    def _holds(self, applied: Applied, asked: set[str]) -> bool:
+        # A sender that waits learns of the fault and does not come again: nobody may have to wait for this event.
+        return self._rules.dead_holds and applied.event.id not in asked
+
+    def _write(self, batch: Sequence[Applied], behind: set[str], now: datetime) -> list[Claim]:
+        ended, requests = self._to_write, self._requests
+        answers: list[tuple[InlineRequest, InlineAnswer, str | None]] = []
+        begun: list[Claim] = []
+        asked: dict[int, list[InlineRequest]] = {}
+        lanes_before = {name: replace(lane) for name, lane in self._lanes.items()}
+        try:
+            with self._store.write() as work:
+                for attempted in ended:
+                    answers += self._finish(work, attempted, now)
+                if batch:
+                    work.apply(batch, now)
+                for request in requests:
+                    if request.event_id in behind:
+                        answers.append(self._left_to_sender(work, request, InlineAnswer.BEHIND, now))
+                    else:
+                        self._begin_inline(work, request, now, begun, asked, answers)
+                for name, lane in self._lanes.items():
+                    while (room := self._room(lane, len(begun))) > 0:
+                        claims = work.claim(name, now, room)
+                        for _ in claims:
+                            lane.begin(time.monotonic())
+                        begun += claims
+                        if len(claims) < room or lane.max_per_second is not None:
+                            break
+        except BaseException:
+            for name, lane in lanes_before.items():
+                _restore(self._lanes[name], lane)
+            raise
+        # On disk: only now the outside may know.
+        self._to_write, self._requests = [], []
+        for attempted in ended:
+            self._waiting.pop(attempted.claim.handover_id, None)
+        for handover_id, waiting in asked.items():
+            self._waiting.setdefault(handover_id, []).extend(waiting)
+        for request, answer, reason in answers:
+            request.answer(answer, reason)
+        self._log(ended, batch)
+        return begun
+
+    def _room(self, lane: Lane, begun: int) -> int:
+        in_flight = sum(each.in_flight for each in self._lanes.values())
+        return min(lane.capacity(time.monotonic()), self._rules.concurrency - in_flight)
+
+    def _finish(
+        self, work: Work, attempted: Attempted, now: datetime
+    ) -> list[tuple[InlineRequest, InlineAnswer, str | None]]:
+        claim = attempted.claim
+        lane = self._lanes[claim.destination]
+        requests = self._waiting.get(claim.handover_id, [])
+        self._report(work, lane, attempted, now)
+        if not requests:
+            work.finish(concluded(attempted, self._terms[claim.destination], dead_holds=self._rules.dead_holds))
+            return []
+        finished, answer = concluded_inline(attempted, self._rules.inline_takeover)
+        work.finish(finished)
+        return [(request, answer, finished.reason) for request in requests]
+
+    def _report(self, work: Work, lane: Lane, attempted: Attempted, now: datetime) -> None:
+        """What an outcome says of the destination."""
+        outcome = attempted.outcome
+        if isinstance(outcome, Accepted | Refused):
+            if lane.succeeded():
+                log.warning("action=destination_available destination=%s", lane.name)
+                work.note_destination(lane.name, None, None, None)
+                work.bring_forward(lane.name, now)
+        elif isinstance(outcome, Unavailable | TimedOut):
+            monotonic = time.monotonic()
+            was_closed = lane.circuit is Circuit.CLOSED
+            retry_after = outcome.retry_after if isinstance(outcome, Unavailable) else None
+            if lane.failed(monotonic, retry_after):
+                if was_closed:
+                    log.warning("action=destination_unavailable destination=%s", lane.name)
+                next_at = now + timedelta(seconds=lane.probe_at - monotonic)
+                work.note_destination(lane.name, now, outcome.reason[:1000], next_at)
+        else:
+            lane.abandoned()
+
+    def _begin_inline(
+        self,
+        work: Work,
+        request: InlineRequest,
+        now: datetime,
+        begun: list[Claim],
+        asked: dict[int, list[InlineRequest]],
+        answers: list[tuple[InlineRequest, InlineAnswer, str | None]],
+    ) -> None:
+        """Attempt the event now, if nothing is in the way."""
+        endpoint, state, reason = work.standing(request.event_id)
+        destination = self._rules.inline.get(endpoint)
+        if destination is None:
+            answers.append((request, InlineAnswer.TROUBLE, "no destination has inline = true for this webhook"))
+            return
+        row = work.of_event(request.event_id, destination)
+        if row is None:
+            answer = {State.DEAD: InlineAnswer.FAULT, State.WAITING: InlineAnswer.BEHIND}.get(
+                state, InlineAnswer.DONE
+            )
+            answers.append((request, answer, reason))
+        elif row.state in (State.DONE, State.CANCELLED):
+            answers.append((request, InlineAnswer.DONE, None))
+        elif row.state == State.PROCESSING:
+            asked.setdefault(row.id, []).append(request)
+        elif row.blocked:
+            answers.append(self._left_to_sender(work, request, InlineAnswer.BEHIND, now))
+        elif self._lanes[destination].paused:
+            answers.append(self._left_to_sender(work, request, InlineAnswer.PAUSED, now))
+        else:
+            # Whatever the circuit says: the sender's own pace bounds these.
+            begun.append(work.claim_one(row, now))
+            self._lanes[destination].begin(time.monotonic())
+            asked.setdefault(row.id, []).append(request)
+
+    def _left_to_sender(
+        self, work: Work, request: InlineRequest, answer: InlineAnswer, now: datetime
+    ) -> tuple[InlineRequest, InlineAnswer, str | None]:
+        until = now + timedelta(seconds=self._rules.inline_takeover)
+        work.leave_to_sender(request.event_id, tuple(self._rules.inline.values()), until)
+        return request, answer, None
+
+    def _attempt(self, claim: Claim) -> None:
+        self._ended.put(self._attempts.attempt(claim))
+        self._wake_up.wake()
+
+    def _anything_due(self, now: datetime) -> bool:
+        return any(self._room(lane, 0) > 0 and self._store.is_due(name, now) for name, lane in self._lanes.items())
+
+    def _seconds_to_wait(self, now: datetime) -> float:
+        """Until the next event, attempt or probe is due."""
+        moments = [self._store.next_to_apply()]
+        seconds = [LONGEST_SLEEP]
+        monotonic = time.monotonic()
+        for name, lane in self._lanes.items():
+            if (until := lane.waits_until(monotonic)) is not None:
+                seconds.append(until - monotonic)
+            elif self._room(lane, 0) > 0:
+                moments.append(self._store.next_due(name))
+        for moment in moments:
+            if moment is not None:
+                seconds.append((datetime.fromisoformat(moment) - _now()).total_seconds())
+        return max(min(seconds), 0.001)
+
+    def _isolate_fault(self, batch: Sequence[Applied]) -> bool:
+        """Something in a transaction was a mistake of ours: find the event, set it aside; whether that helps."""
+        if len(batch) > 1:
+            log.exception("action=turn_failed events=%d", len(batch))
+            self._batch_limit = 1
+            return True
+        if not batch or batch[0].fault:
+            return False
+        log.exception("action=store_fault id=%s", batch[0].event.id)
+        fault = Applied(batch[0].event, fault=True, reason="storing what it does to the mirror failed")
+        with self._store.write() as work:
+            work.apply([fault], _now())
+        return True
+
+    def _drain(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while any(lane.in_flight for lane in self._lanes.values()) and time.monotonic() < deadline:
+            self._wake_up.wait(min(0.05, seconds))
+            _drain_queue(self._ended, self._to_write)
+            if self._to_write:
+                try:
+                    self._write_ended()
+                except InboxUnavailableError as error:
+                    self._tell_trouble(str(error))
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _write_ended(self) -> None:
+        now = _now()
+        with self._store.write() as work:
+            answers = [answer for attempted in self._to_write for answer in self._finish(work, attempted, now)]
+        self._to_write = []
+        for request, answer, reason in answers:
+            request.answer(answer, reason)
+
+    def _tell_trouble(self, reason: str) -> None:
+        if reason != self._told_trouble:
+            log.error("action=work_unavailable reason=%s", reason)
+        self._told_trouble = reason
+        for request in self._requests:
+            request.answer(InlineAnswer.TROUBLE, reason)
+        self._requests = []
+
+    def _log(self, ended: Sequence[Attempted], batch: Sequence[Applied]) -> None:
+        for attempted in ended:
+            claim = attempted.claim
+            kind, _ = described(attempted.outcome)
+            level = logging.INFO if isinstance(attempted.outcome, Accepted) else logging.WARNING
+            log.log(
+                level,
+                "action=attempted id=%s destination=%s attempt=%d outcome=%s",
+                claim.event_id,
+                claim.destination,
+                claim.attempt,
+                kind.value.replace(" ", "_"),
+            )
+        for applied in batch:
+            if applied.behind is None and not applied.fault:
+                log.info("action=merged id=%s destinations=%d", applied.event.id, len(applied.destinations))
+
+
+def concluded_inline(attempted: Attempted, takeover: float) -> tuple[Finished, InlineAnswer]:
+    """What follows from an outcome while the sender waits: a final answer ends the event, a 5xx leaves it to the
+    sender, who comes again, and to the worker after `takeover` seconds without."""
+    claim, ended_at, outcome = attempted.claim, attempted.ended_at, attempted.outcome
+    kind, reason = described(outcome)
+    if isinstance(outcome, Accepted):
+        return Finished(claim, ended_at, kind, reason, State.DONE), InlineAnswer.DONE
+    if isinstance(outcome, Unavailable | TimedOut):
+        due_at = ended_at + timedelta(seconds=takeover)
+        answer = InlineAnswer.TIMED_OUT if isinstance(outcome, TimedOut) else InlineAnswer.UNAVAILABLE
+        return (
+            Finished(claim, ended_at, kind, reason, State.WAITING, due_at=due_at, refused_ms=claim.refused_ms),
+            answer,
+        )
+    # The sender learns of it and does not come again, so nobody may have to wait for this event.
+    if isinstance(outcome, Refused):
+        answer = InlineAnswer.UNKNOWN_ORDER if outcome.unknown_order else InlineAnswer.REFUSED
+    else:
+        answer = InlineAnswer.FAULT
+    return Finished(claim, ended_at, kind, reason, State.DEAD, refused_ms=claim.refused_ms), answer
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _restore(lane: Lane, before: Lane) -> None:
+    for name in Lane.__slots__:
+        setattr(lane, name, getattr(before, name))
+
+
+def _drain_queue(source: queue.SimpleQueue[Item], into: list[Item]) -> None:
+    while True:
+        try:
+            into.append(source.get_nowait())
+        except queue.Empty:
+            return
