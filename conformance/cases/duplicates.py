@@ -20,7 +20,9 @@ from conformance.steps import (
     Case,
     Control,
     Effects,
+    Enter,
     Judge,
+    Leave,
     Mirror,
     NotApplicable,
     Probe,
@@ -340,4 +342,54 @@ def duplicate_at_second_node(subject: Subject) -> Case:
         yield Control(request.named(label))
         there = replace(request, channel=Channel(second_node=True))
         yield Probe(f"{label}: answer", there.named(label), _DELIVERED_AT_BEST)
+        yield Effects(f"{label}: effects", label, ONE_AT_BEST)
+
+
+@case(
+    "IDM-11",
+    "A repetition that comes after the effect, and after other events, has no second effect",
+    level=Level.MUST,
+    wave=2,
+    requirements=("P-3",),
+    needs=("observer",),
+    consequence=_TWICE,
+    fix="Keep the ids of the messages when their events are done, for as long as Tradecloud may repeat them.",
+    hints={"sap": "Deleting a processed entry from the queue must not delete what is known of its message."},
+    since="1.1",
+)
+@_where_duplicates_are_recognised
+def repeated_when_done(subject: Subject) -> Case:
+    requests = [(f"{one.payload} {one.form}", one) for one in subject.goldens()]
+    for label, request in requests:
+        yield Control(request.named(label))
+    for label, _ in requests:
+        yield Effects(f"{label}: the first time", label, EXACTLY_ONE)
+    for label, request in requests:
+        yield Probe(f"{label}: answer", request.named(label), _DELIVERED)
+        yield Effects(f"{label}: effects", label, EXACTLY_ONE)
+
+
+@case(
+    "IDM-12",
+    "An event that the ERP took without saying so in time has one effect after its repetition",
+    level=Level.SHOULD,
+    wave=2,
+    requirements=("P-3", "R-RSP-7"),
+    needs=("erp-slow", "observer"),
+    consequence="Whoever gives up waiting cannot know whether the ERP booked it, and makes it book it twice.",
+    fix="Send the ERP a key that is the same at every attempt of an event, and let the ERP pass over what it has.",
+    hints={"dotnet": "Make the key of the message's id, not of `Guid.NewGuid()` inside the retry."},
+    since="1.1",
+)
+@_where_duplicates_are_recognised
+def taken_without_a_word(subject: Subject) -> Case:
+    requests = [(f"{one.endpoint}", one) for one in subject.goldens_at_endpoints()]
+    for _, request in requests:
+        yield Control(request)
+    yield Enter("erp-slow")
+    for label, request in requests:
+        yield Send(request.named(label))
+    yield Leave("erp-slow")
+    for label, request in requests:
+        yield Probe(f"{label}: answer", request.named(label), _DELIVERED_AT_BEST)
         yield Effects(f"{label}: effects", label, ONE_AT_BEST)

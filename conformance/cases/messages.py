@@ -11,6 +11,7 @@ EXACTLY_ONE = ExpectFact(_COUNTS, must=frozenset({"1"}))
 BOTH = ExpectFact(_COUNTS, must=frozenset({"2"}))
 #: For what is only recommended.
 ONE_AT_BEST = ExpectFact(_COUNTS, must=frozenset(_COUNTS), should=frozenset({"1"}))
+BOTH_AT_BEST = ExpectFact(_COUNTS, must=frozenset(_COUNTS), should=frozenset({"2"}))
 ANY_NUMBER = ExpectFact(_COUNTS, must=frozenset(_COUNTS), informative=True)
 
 

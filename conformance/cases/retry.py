@@ -36,7 +36,7 @@ _RETRIED = retried()
 _LOST = "The event is lost for good although the trouble passes: only 501 and above make Tradecloud come again."
 
 
-def _requests(subject: Subject) -> Iterator[tuple[str, Request]]:
+def named_requests(subject: Subject) -> Iterator[tuple[str, Request]]:
     """One golden event for each endpoint and format, with its name in the report, which is its label too."""
     for request in subject.goldens_in_each_form():
         name = f"{request.endpoint} {request.form}"
@@ -49,7 +49,7 @@ def _in_trouble(subject: Subject, state: str, expect: Expect) -> Case:
         yield Control(request)
     yield Enter(state)
     accepted_there = []
-    for name, request in _requests(subject):
+    for name, request in named_requests(subject):
         answer = yield from answer_of(Probe(name, request, expect))
         if _D in expect.must and consequence(answer.status) is _D:
             accepted_there.append(name)
@@ -58,7 +58,7 @@ def _in_trouble(subject: Subject, state: str, expect: Expect) -> Case:
         yield Effects(f"{name} is kept", name, EXACTLY_ONE)
 
 
-def _trouble(subject: Subject, *codes: int, checks: tuple[Check, ...] = ()) -> Expect:
+def trouble(subject: Subject, *codes: int, checks: tuple[Check, ...] = ()) -> Expect:
     """To be retried; a receiver with a durable queue may accept."""
     if subject.claims.durable_queue:
         return Expect(must=frozenset({_T, _D}), codes=(*codes, 202, 200), checks=checks)
@@ -82,7 +82,7 @@ def _trouble(subject: Subject, *codes: int, checks: tuple[Check, ...] = ()) -> E
     },
 )
 def erp_unreachable(subject: Subject) -> Case:
-    yield from _in_trouble(subject, "erp-down", _trouble(subject, 502))
+    yield from _in_trouble(subject, "erp-down", trouble(subject, 502))
 
 
 @case(
@@ -102,7 +102,7 @@ def erp_unreachable(subject: Subject) -> Case:
 )
 def erp_hangs(subject: Subject) -> Case:
     in_time = answered_within(subject.profile.answer_seconds, Level.MUST)
-    yield from _in_trouble(subject, "erp-slow", _trouble(subject, 504, checks=(in_time,)))
+    yield from _in_trouble(subject, "erp-slow", trouble(subject, 504, checks=(in_time,)))
 
 
 @case(
@@ -208,10 +208,10 @@ def store_down(subject: Subject) -> Case:
     },
 )
 def hard_kill(subject: Subject) -> Case:
-    for _, request in _requests(subject):
+    for _, request in named_requests(subject):
         yield Control(request)
     yield Act("kill")
-    for name, _ in _requests(subject):
+    for name, _ in named_requests(subject):
         yield Effects(f"{name} accepted before", name, EXACTLY_ONE)
     golden = next(subject.goldens_in_each_form())
     labels = [f"during the kill {number:02}" for number in range(1, 11)]
@@ -258,10 +258,10 @@ def _repetition_after_repair(subject: Subject, *, count: bool) -> Case:
         yield Control(request)
     for state in _troubles(subject):
         yield Enter(state)
-        for name, request in _requests(subject):
+        for name, request in named_requests(subject):
             yield Probe(f"{state} {name} in trouble", request.named(f"{state} {name}"), _RETRIED)
         yield Leave(state)
-        for name, request in _requests(subject):
+        for name, request in named_requests(subject):
             yield Probe(f"{state} {name} again", request.named(f"{state} {name}"), _DELIVERED)
             if count:
                 yield Effects(f"{state} {name}: effects", f"{state} {name}", EXACTLY_ONE)

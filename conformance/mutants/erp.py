@@ -6,21 +6,24 @@ import time
 from collections.abc import Callable
 
 from conformance.mutants.answers import RefusedError, problem, refused
+from conformance.mutants.event import Event
 from conformance.mutants.faults import Faults
 from conformance.mutants.states import States
 
 ERP_SECONDS = 2.0
 """How long the receiver waits for its ERP."""
 SLOW_ERP_SECONDS = 30.0
-"""How long the ERP takes while it is slow."""
+"""How long the ERP takes while it is slow; it has the event from the beginning, and only its answer is late."""
 
 
 class Erp:
     """Takes events, or has the trouble that a state asks for."""
 
-    def __init__(self, states: States, faults: Faults) -> None:
+    def __init__(self, states: States, faults: Faults, taken: Callable[[Event], None] = lambda _: None) -> None:
+        """`taken` is told of events that the ERP took without saying so in time."""
         self._states = states
         self._faults = faults
+        self._taken = taken
         self._was_down = False
         self._trouble: dict[str, Callable[[], RefusedError | None]] = {
             "erp-down": self._down,
@@ -30,7 +33,7 @@ class Erp:
             "poison": self._poison,
         }
 
-    def deliver(self) -> bool:
+    def deliver(self, event: Event) -> bool:
         """True when the ERP took the event; False when a fault lost it without a word.
 
         Raises:
@@ -40,6 +43,8 @@ class Erp:
             raise refused(500, "The connection to the ERP is closed.")
         for state, trouble in self._trouble.items():
             if self._states.on(state):
+                if state == "erp-slow":
+                    self._taken(event)
                 refusal = trouble()
                 if refusal is None:
                     return False

@@ -95,7 +95,7 @@ class Receiver:
             authentication,
             states,
             self._store,
-            Erp(states, faults),
+            Erp(states, faults, self._store.taken_by_erp),
             max_body=max_body,
             restarted=restarted,
         )

@@ -27,6 +27,7 @@ from conformance.mutants.event import JSON, XML, Event, members
 from conformance.mutants.faults import Faults
 from conformance.mutants.habits import answer_out_of_habit
 from conformance.mutants.http_reading import Framing, Head
+from conformance.mutants.sequence import Sequence
 from conformance.mutants.states import States
 from conformance.mutants.store import Kept, Store
 
@@ -74,6 +75,7 @@ class Reception:
         self._states = states
         self._store = store
         self._erp = erp
+        self._sequence = Sequence()
         self._late_until = time.monotonic() + _LATE_SECONDS if restarted and faults.on("MU-197") else 0.0
         self._counting = threading.Lock()
         self._refusals = 0
@@ -307,11 +309,15 @@ class Reception:
             return self._repeated()
         if self._faults.on("MU-196"):
             self._store.remember(event, node)
+        key = self._store.key(event)
+        if self._sequence.has_to_wait(event, key) and not self._faults.on("MU-286"):
+            detail = "An earlier event of the same order is not finished."
+            return problem(503, detail, headers=(("Retry-After", "5"),))
         try:
-            if not self._erp.deliver():
+            if not self._erp.deliver(event):
                 return Answer(200, b'{"status":"processed"}', "application/json")
         except RefusedError as refusal:
-            return refusal.answer
+            return self._not_taken(event, node, refusal.answer)
         if self._states.on("store-down"):
             if self._faults.on("MU-51"):
                 return queued()
@@ -319,9 +325,23 @@ class Reception:
                 return problem(500, "The store could not be written.")
             return problem(503, "The store cannot be written.", headers=(("Retry-After", "5"),))
         kept = self._store.keep(event, node)
+        self._sequence.finished(event, key)
         if kept is Kept.OLDER and self._faults.on("MU-202"):
             return problem(409, "A newer version of the order is known.")
         return self._repeated() if kept is Kept.SEEN else self._acknowledged(event)
+
+    def _not_taken(self, event: Event, node: int, answer: Answer) -> Answer:
+        """The ERP did not take the event, and this is what Tradecloud is told."""
+        key = self._store.key(event)
+        if answer.status > 500:
+            if self._faults.on("MU-285") and self._sequence.is_unfinished(event, key):
+                self._store.remember(event, node)
+            self._sequence.comes_again(event, key)
+            return answer
+        self._sequence.finished(event, key)
+        if not self._faults.on("MU-288"):
+            self._store.keep_refused(event)
+        return answer
 
     def _repeated(self) -> Answer:
         if self._faults.on("MU-54"):

@@ -27,6 +27,8 @@ CREATE TABLE IF NOT EXISTS event (
 CREATE INDEX IF NOT EXISTS event_key ON event (key);
 CREATE TABLE IF NOT EXISTS effect (event INTEGER, order_number TEXT, message TEXT);
 CREATE INDEX IF NOT EXISTS effect_order ON effect (order_number);
+CREATE TABLE IF NOT EXISTS taken (key TEXT PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS refused (key TEXT PRIMARY KEY, order_number TEXT, message TEXT);
 CREATE TABLE IF NOT EXISTS mirror (order_number TEXT PRIMARY KEY, version INTEGER, status TEXT, lines TEXT);
 """
 
@@ -50,10 +52,11 @@ class Store:
         self._database.execute("PRAGMA synchronous = FULL")
         self._database.executescript(_TABLES)
         self._seen_here: set[str] = set()
+        self._last_key: str | None = None
 
     def seen(self, event: Event, node: int = 1) -> bool:
         """True when the event is no news."""
-        key = self._key(event)
+        key = self.key(event)
         if key is None:
             return False
         if self._faults.on("MU-203"):
@@ -65,7 +68,7 @@ class Store:
 
     def remember(self, event: Event, node: int = 1) -> None:
         """Take the event for seen although nothing was stored (the fault MU-196)."""
-        key = self._key(event)
+        key = self.key(event)
         if key is not None:
             with self._lock:
                 self._database.execute("INSERT INTO event (key) VALUES (?)", (key,))
@@ -83,10 +86,31 @@ class Store:
             with self._lock:
                 return self._insert(event, node)
         with self._lock:
-            key = self._key(event)
+            key = self.key(event)
             if key is not None and self._holds(key):
                 return Kept.SEEN
             return self._insert(event, node)
+
+    def taken_by_erp(self, event: Event) -> None:
+        """The ERP has the event and could not say so: when it comes again with its key it is no second one."""
+        key = self.key(event)
+        with self._lock:
+            if (
+                key is None
+                or self._database.execute("SELECT 1 FROM taken WHERE key = ?", (key,)).fetchone() is None
+            ):
+                self._add_effects(event, None)
+            if key is not None:
+                self._database.execute("INSERT OR IGNORE INTO taken VALUES (?)", (key,))
+
+    def keep_refused(self, event: Event) -> None:
+        """Keep an event that the ERP refused, or that crashed, for a person to look at."""
+        key = self.key(event)
+        with self._lock:
+            self._database.execute(
+                "INSERT OR IGNORE INTO refused VALUES (?, ?, ?)",
+                (key, _text((event.order_numbers or ("",))[0]), _text(event.message_id or "")),
+            )
 
     def replay(self) -> None:
         """Do every effect again, as a worker without a bookmark does after a kill (the fault MU-198)."""
@@ -101,11 +125,11 @@ class Store:
     def _keep_later(self, event: Event) -> None:
         time.sleep(_QUEUE_SECONDS)
         with self._lock:
-            key = self._key(event)
+            key = self.key(event)
             if key is None or not self._holds(key):
                 self._insert(event, 1)
 
-    def _key(self, event: Event) -> str | None:
+    def key(self, event: Event) -> str | None:
         """What makes two deliveries the same event; None for an event that is never a repetition."""
         if self._faults.on("MU-55"):
             return None
@@ -126,12 +150,15 @@ class Store:
     def _holds(self, key: str) -> bool:
         if key == "known":
             return True
+        if self._faults.on("MU-284"):
+            return key == self._last_key
         return self._database.execute("SELECT 1 FROM event WHERE key = ?", (key,)).fetchone() is not None
 
     def _insert(self, event: Event, node: int) -> Kept:
         key = self._key_when_locked(event)
         if key is not None:
             self._seen_here.update((key, f"{node} {key}"))
+        self._last_key = key
         message = _text(event.message_id or "")
         numbers = [_text(number) for number in event.order_numbers]
         self._database.execute("BEGIN IMMEDIATE")
@@ -140,9 +167,10 @@ class Store:
                 "INSERT INTO event (key, message, path, name, order_number, data) VALUES (?, ?, ?, ?, ?, ?)",
                 (key, message, event.path, _text(event.name), numbers[0] if numbers else "", event.data),
             ).lastrowid
-            self._database.executemany(
-                "INSERT INTO effect VALUES (?, ?, ?)", [(row, number, message) for number in numbers or [""]]
-            )
+            taken = self._database.execute("DELETE FROM taken WHERE key = ?", (key,)).rowcount
+            if not taken or self._faults.on("MU-287"):
+                self._add_effects(event, row)
+            self._database.execute("DELETE FROM refused WHERE key = ?", (key,))
             kept = self._merge(event, numbers[0]) if event.order_id and numbers else Kept.NEW
             self._database.execute("COMMIT")
         except BaseException:
@@ -150,10 +178,17 @@ class Store:
             raise
         return kept
 
+    def _add_effects(self, event: Event, row: int | None) -> None:
+        message = _text(event.message_id or "")
+        numbers = [_text(number) for number in event.order_numbers]
+        self._database.executemany(
+            "INSERT INTO effect VALUES (?, ?, ?)", [(row, number, message) for number in numbers or [""]]
+        )
+
     def _key_when_locked(self, event: Event) -> str | None:
         if self._faults.on("MU-206"):
             return None
-        return self._key(event)
+        return self.key(event)
 
     def _merge(self, event: Event, number: str) -> Kept:
         """The mirror of the order: lines are merged by position, and an older version changes nothing."""
@@ -184,13 +219,12 @@ class Reader:
         self._path = folder / "store.sqlite"
 
     def effects(self, order: str | None, message: str | None) -> int:
-        """How many effects an order, a message, or a message on an order had."""
+        """How many effects an order, a message, or a message on an order had; what was refused and kept is one."""
         wanted = [("order_number", order), ("message", message)]
         used = [(column, value) for column, value in wanted if value]
-        query = "SELECT count(DISTINCT rowid) FROM effect"
-        if used:
-            query += " WHERE " + " AND ".join(f"{column} = ?" for column, _ in used)
-        (count,) = self._one(query, tuple(value for _, value in used)) or (0,)
+        where = " WHERE " + " AND ".join(f"{column} = ?" for column, _ in used) if used else ""
+        query = f"SELECT (SELECT count(*) FROM effect{where}) + (SELECT count(*) FROM refused{where})"  # noqa: S608
+        (count,) = self._one(query, tuple(value for _, value in (*used, *used))) or (0,)
         return int(count)
 
     def order(self, number: str) -> dict[str, Any] | None:

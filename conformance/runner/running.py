@@ -27,7 +27,7 @@ from conformance.subject import Subject
 from conformance.verdict import Level, Outcome
 from conformance.wire.address import Address
 
-SUITE = "1.0"
+SUITE = "1.1"
 #: Requests a second to a receiver on another machine.
 PACE_ELSEWHERE = 5.0
 #: What can be judged of a receiver that takes no event: handshakes, and that it redirects.

@@ -141,27 +141,44 @@ class TestEffects:
 
 class TestTrouble:
     @pytest.mark.parametrize(
-        ("state", "wanted"),
+        ("state", "wanted", "kept"),
         [
-            ("erp-down", 502),
-            ("erp-slow", 504),
-            ("overloaded", 503),
-            ("unknown-supplier", 400),
-            ("unknown-order", 404),
-            ("poison", 500),
-            ("store-down", 503),
+            ("erp-down", 502, 0),
+            ("erp-slow", 504, 1),  # the ERP has it, and could not say so
+            ("overloaded", 503, 0),
+            ("unknown-supplier", 400, 1),
+            ("unknown-order", 404, 1),
+            ("poison", 500, 1),
+            ("store-down", 503, 0),
         ],
     )
-    def test_a_state_is_answered_and_then_forgotten(self, clean: Receiver, state: str, wanted: int) -> None:
+    def test_a_state_is_answered_and_then_forgotten(
+        self, clean: Receiver, state: str, wanted: int, kept: int
+    ) -> None:
         order = f"TCCONF-unit-{uuid.uuid4().hex[:8]}"
         text = fresh("order.json", order)
         with clean.state(state):
             answer = clean.send(text)
             assert answer.status == wanted
             assert bool(answer.header("retry-after")) is (wanted > 500)
-        assert clean.effects(order) == 0
+            assert clean.send(text).status == wanted
+        assert clean.effects(order) == kept
         assert clean.send(text).status == 202
         assert clean.effects(order) == 1
+
+    def test_a_later_event_of_an_order_waits_for_an_unfinished_one(self, clean: Receiver) -> None:
+        order = f"TCCONF-unit-{uuid.uuid4().hex[:8]}"
+        first, later = fresh("three-lines.json", order), fresh("one-line.json", order)
+        with clean.state("erp-down"):
+            assert clean.send(first).status == 502
+        answer = clean.send(later)
+        assert (answer.status, bool(answer.header("retry-after"))) == (503, True)
+        assert clean.send(fresh("one-line.json")).status == 202
+        assert [clean.send(text).status for text in (first, later, later)] == [202] * 3
+        assert clean.effects(order) == 2
+        with clean.state("unknown-supplier"):
+            assert clean.send(fresh("three-lines.json", order)).status == 400
+        assert clean.send(fresh("one-line.json", order)).status == 202
 
     def test_a_kill_and_a_restart_lose_nothing_and_refuse_nothing(self, tmp_path: Path) -> None:
         with running(tmp_path, module="supervised") as receiver:
