@@ -11,7 +11,7 @@ import typer
 from service.commands.credentials import credentials, secret
 from service.commands.drift import drift
 from service.commands.events import events
-from service.commands.serving import maintenance, serve, show_config
+from service.commands.serving import maintenance, serve, show_config, work
 from service.errors import StartError
 from service.inbox.interface import InboxUnavailableError
 from service.inbox.reader import NoSuchEventError
@@ -26,6 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(serve)
+app.command()(work)
 app.command("config")(show_config)
 app.command()(maintenance)
 app.command()(credentials)

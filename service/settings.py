@@ -11,8 +11,9 @@ import os
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, PrivateAttr, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -20,7 +21,9 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from service.settings_models import Auth, Inbox, Log, Processing, Server, Worker
+from handlers.interface import Endpoint
+from service.settings_destinations import Address, DestinationSettings, Option, one_answers
+from service.settings_models import Auth, Inbox, Log, Mode, Name, Processing, Server, Worker
 from service.settings_sources import (
     CONFIG_VARIABLE,
     Key,
@@ -58,6 +61,7 @@ class Settings(BaseSettings):
     processing: Processing = Processing()
     worker: Worker = Worker()
     log: Log = Log()
+    destinations: Annotated[dict[Name, DestinationSettings], AfterValidator(one_answers)] = {}
     _source: Path | None = PrivateAttr(default=None)
 
     @property
@@ -181,12 +185,24 @@ def require_serving(settings: Settings) -> None:
             "without server.trusted_proxies would believe them all; name the proxy's address in "
             'server.trusted_proxies or set server.host = "127.0.0.1"'
         )
+    problems += _inline_problems(settings)
     try:
         require_credentials(settings)
     except SettingsError as error:
         problems.append(str(error))
     if problems:
         raise SettingsError("\n".join(problems))
+
+
+def _inline_problems(settings: Settings) -> Iterator[str]:
+    for endpoint in Endpoint:
+        key = f"processing.mode.{endpoint.value}"
+        if settings.processing.mode.of(endpoint) is not Mode.INLINE:
+            continue
+        if not any(each.inline and endpoint in each.endpoints for each in settings.destinations.values()):
+            yield f'{key}: "inline" needs a destination with inline = true that takes {endpoint.value} events'
+        if not settings.worker.enabled:
+            yield f'{key}: "inline" needs the worker beside the receiver; leave worker.enabled = false out'
 
 
 def _settings_file(config: Path | None, environ: Mapping[str, str], development_fallback: bool) -> Path | None:
@@ -236,19 +252,27 @@ def _origin(key: Key, *strongest_first: Source) -> str:
 
 
 def _leaves(model: BaseModel, above: Key) -> Iterator[tuple[Key, object]]:
-    for name, value in model:
+    for field_name, value in model:
+        name = type(model).model_fields[field_name].alias or field_name
+        if isinstance(model, DestinationSettings) and not model.takes(name):
+            continue
         if isinstance(value, BaseModel):
             yield from _leaves(value, (*above, name))
         elif isinstance(value, dict):
             for inner, table in value.items():
-                yield from _leaves(table, (*above, name, inner))
+                if isinstance(table, BaseModel):
+                    yield from _leaves(table, (*above, name, inner))
+                else:
+                    yield (*above, name, inner), table
         else:
             yield (*above, name), value
 
 
 def _toml(value: object) -> str:
-    if isinstance(value, SecretStr):
+    if isinstance(value, SecretStr | Option):
         return '"********"'
+    if isinstance(value, Address):
+        value = value.shown
     if isinstance(value, tuple):
         return f"[{', '.join(_toml(item) for item in value)}]"
     if isinstance(value, Path | IPv4Network | IPv6Network):

@@ -70,7 +70,8 @@ class Shape:
         known: Key = ()
         for part in key:
             exact, named = (*known, part), (*known, _NAME)
-            known = named if exact not in self.fields and named in self._tables else exact
+            free = named in self._tables or named in self.fields
+            known = named if exact not in self.fields and free else exact
         return known
 
     def is_table(self, key: Key) -> bool:
@@ -244,10 +245,15 @@ def environment_name(key: Key) -> str:
 
 
 def _fields(model: type[BaseModel], above: Key) -> Iterator[tuple[Key, FieldInfo]]:
-    for name, known in model.model_fields.items():
+    for field_name, known in model.model_fields.items():
         kind = known.annotation
-        if get_origin(kind) is dict:
-            yield from _fields(get_args(kind)[1], (*above, name, _NAME))
+        # `class` is a key of TOML, but no name in Python.
+        name = known.alias or field_name
+        inner = get_args(kind)[1] if get_origin(kind) is dict else None
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from _fields(inner, (*above, name, _NAME))
+        elif inner is not None:
+            yield (*above, name, _NAME), known
         elif isinstance(kind, type) and issubclass(kind, BaseModel):
             yield from _fields(kind, (*above, name))
         else:

@@ -42,6 +42,16 @@ def serve(
     raise typer.Exit(serve_development(config) if dev else serve_production(config))
 
 
+def work(
+    config: ConfigOption = None,
+    link: Annotated[int | None, typer.Option(hidden=True, help="The connection to the receiver.")] = None,
+) -> None:
+    """Take accepted events to their destinations until SIGTERM or Ctrl+C; `webhooks serve` starts one by itself."""
+    from service.work import work as run
+
+    raise typer.Exit(run(config, link))
+
+
 def show_config(config: ConfigOption = None) -> None:
     """Print the settings, secrets masked, and check them and the certificate; status 1 if something is wrong."""
     try:

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Connection, Engine, Select, or_, select
 from sqlalchemy.exc import DBAPIError
 
+from service.inbox.changes import stored_changes
 from service.inbox.instant import instant
 from service.inbox.interface import InboxUnavailableError, State
-from service.inbox.schema import VERSION, credential_use, drift, event, event_body, event_order, rejected_login
+from service.inbox.repair_rules import Measure, Standing, standings
+from service.inbox.schema import (
+    VERSION,
+    attempt,
+    audit,
+    credential_use,
+    destination,
+    drift,
+    edited_body,
+    effect,
+    event,
+    event_body,
+    event_order,
+    handover,
+    rejected_login,
+)
 from service.inbox.sqlite import reading_engine, schema_version
 
 Row = Mapping[str, Any]
@@ -30,15 +46,39 @@ class EventFilter:
     purchase_order_number: str | None = None
     since: datetime | None = None
     until: datetime | None = None
-    limit: int = 50
+    destination: str | None = None
+    """On their way to it now or before."""
+    limit: int | None = 50
 
 
 class NoSuchEventError(LookupError):
     """No event has this id, or several begin with it; the text says which."""
 
 
+def open_for_reading(path: Path) -> Engine:
+    """The inbox of a receiver, running or not.
+
+    Raises:
+        InboxUnavailableError: there is none yet, or it cannot be read.
+    """
+    if not path.is_file():
+        raise InboxUnavailableError(f"there is no inbox at {path} yet; `webhooks serve` makes it")
+    engine = reading_engine(path)
+    try:
+        version = schema_version(engine)
+    except DBAPIError as error:
+        raise InboxUnavailableError(f"cannot read {path}: {error.orig}") from error
+    if version is None:
+        raise InboxUnavailableError(f"{path} is not an inbox, or `webhooks serve` never finished its start")
+    if version < VERSION:
+        raise InboxUnavailableError(
+            f"{path} was made by an earlier version of this service; `webhooks serve` brings it up to date"
+        )
+    return engine
+
+
 class InboxReader:
-    """Reads the inbox of a receiver, running or not."""
+    """Reads events, and what was counted over all of them."""
 
     def __init__(self, path: Path) -> None:
         """Open the inbox.
@@ -46,41 +86,62 @@ class InboxReader:
         Raises:
             InboxUnavailableError: there is none yet, or it cannot be read.
         """
-        if not path.is_file():
-            raise InboxUnavailableError(f"there is no inbox at {path} yet; `webhooks serve` makes it")
-        self._engine = reading_engine(path)
-        try:
-            version = schema_version(self._engine)
-        except DBAPIError as error:
-            raise InboxUnavailableError(f"cannot read {path}: {error.orig}") from error
-        if version is None:
-            raise InboxUnavailableError(f"{path} is not an inbox, or `webhooks serve` never finished its start")
-        if version < VERSION:
-            raise InboxUnavailableError(
-                f"{path} was made by an earlier version of this service; `webhooks serve` brings it up to date"
-            )
+        self._engine = open_for_reading(path)
 
     def events(self, wanted: EventFilter) -> list[Row]:
-        """The newest events that fit, newest first, without their bodies."""
+        """The newest events that fit, newest first, without their bodies; with the destinations that none of their
+        handovers gets past now."""
         query = _filtered(select(event), wanted).order_by(event.c.seq.desc()).limit(wanted.limit)
         with self._engine.connect() as connection:
-            return [dict(row._mapping) for row in connection.execute(query)]
+            rows = [dict(row._mapping) for row in connection.execute(query)]
+            _add_obstacles(connection, rows)
+        return rows
+
+    def ids(self, wanted: EventFilter) -> list[str]:
+        """All events that fit, in the order of their acceptance."""
+        query = _filtered(select(event.c.id), wanted).order_by(event.c.seq)
+        with self._engine.connect() as connection:
+            return list(connection.execute(query).scalars())
+
+    def id_of(self, id_or_beginning: str) -> str:
+        """The whole id.
+
+        Raises:
+            NoSuchEventError: none begins so, or more than one.
+        """
+        query = select(event.c.id).where(event.c.id.startswith(id_or_beginning, autoescape=True)).limit(2)
+        with self._engine.connect() as connection:
+            found = list(connection.execute(query).scalars())
+        if len(found) != 1:
+            reason = "no event has the id" if not found else "several events have ids that begin with"
+            raise NoSuchEventError(f"{reason} {id_or_beginning}")
+        return found[0]
+
+    def standings(self, ids: Sequence[str], measure: Measure) -> list[Standing]:
+        """Where these events stand, for the rules of repair."""
+        with self._engine.connect() as connection:
+            return [
+                standing
+                for first in range(0, len(ids), _AT_A_TIME)
+                for standing in standings(connection, ids[first : first + _AT_A_TIME], measure)
+            ]
 
     def event(self, id_or_beginning: str) -> Row:
-        """One event, by its id or the beginning of it, with all its order numbers.
+        """One event, by its id or the beginning of it, with everything that is known of it.
 
         Raises:
             NoSuchEventError: none, or more than one.
         """
-        query = select(event).where(event.c.id.startswith(id_or_beginning, autoescape=True)).limit(2)
+        id = self.id_of(id_or_beginning)
         with self._engine.connect() as connection:
-            rows = connection.execute(query).all()
-            if len(rows) != 1:
-                reason = "no event has the id" if not rows else "several events have ids that begin with"
-                raise NoSuchEventError(f"{reason} {id_or_beginning}")
-            found = dict(rows[0]._mapping)
-            numbers = select(event_order.c.purchase_order_number).where(event_order.c.event_id == found["id"])
+            found = dict(connection.execute(select(event).where(event.c.id == id)).one()._mapping)
+            _add_obstacles(connection, [found])
+            numbers = select(event_order.c.purchase_order_number).where(event_order.c.event_id == id)
             found["purchase_order_numbers"] = list(connection.execute(numbers).scalars())
+            found["edited"] = _edited(connection, id)
+            found["effect"] = _effect(connection, id)
+            found["handovers"] = _handovers(connection, id)
+            found["audit"] = audit_of(connection, id)
         return found
 
     def body(self, event_id: str) -> bytes:
@@ -88,6 +149,13 @@ class InboxReader:
         query = select(event_body.c.body).where(event_body.c.event_id == event_id)
         with self._engine.connect() as connection:
             body: bytes = connection.execute(query).scalar_one()
+        return body
+
+    def edited_body(self, event_id: str) -> bytes | None:
+        """The bytes that it was released with, if those are not the ones that were received."""
+        query = select(edited_body.c.body).where(edited_body.c.event_id == event_id)
+        with self._engine.connect() as connection:
+            body: bytes | None = connection.execute(query).scalar()
         return body
 
     def rejected_logins(self) -> list[Row]:
@@ -116,6 +184,90 @@ class InboxReader:
             return [dict(row._mapping) for row in connection.execute(query)]
 
 
+#: Ids in one question; SQLite bounds the parameters of a statement.
+_AT_A_TIME = 500
+
+
+def audit_of(connection: Connection, target: str) -> list[Row]:
+    """What operators did to an event or destination, oldest first."""
+    query = select(audit.c.at, audit.c.user, audit.c.action, audit.c.reason, audit.c.detail)
+    rows = connection.execute(query.where(audit.c.target == target).order_by(audit.c.id))
+    return [dict(row._mapping) for row in rows]
+
+
+def _edited(connection: Connection, event_id: str) -> Row | None:
+    query = select(edited_body.c.content_type).where(edited_body.c.event_id == event_id)
+    row = connection.execute(query).first()
+    return None if row is None else dict(row._mapping)
+
+
+def _effect(connection: Connection, event_id: str) -> Row | None:
+    row = connection.execute(select(effect).where(effect.c.event_id == event_id)).first()
+    if row is None:
+        return None
+    return {
+        "news": row.news,
+        "changes": stored_changes(row.changes),
+        "stale": row.stale,
+        "flags": row.flags,
+        "echo": row.echo,
+    }
+
+
+def _handovers(connection: Connection, event_id: str) -> list[Row]:
+    query = select(
+        handover.c.id,
+        handover.c.destination,
+        handover.c.round,
+        handover.c.state,
+        handover.c.open,
+        handover.c.due_at,
+        handover.c.started_at,
+        handover.c.finished_at,
+        handover.c.outcome,
+        handover.c.reason,
+    )
+    rows = connection.execute(query.where(handover.c.event_id == event_id).order_by(handover.c.id)).all()
+    return [dict(row._mapping) | {"attempts": _attempts(connection, row.id)} for row in rows]
+
+
+def _attempts(connection: Connection, handover_id: int) -> list[Row]:
+    query = select(attempt.c.started_at, attempt.c.ended_at, attempt.c.outcome, attempt.c.reason)
+    rows = connection.execute(query.where(attempt.c.handover_id == handover_id).order_by(attempt.c.id))
+    return [dict(row._mapping) for row in rows]
+
+
+def _add_obstacles(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Say which destinations an event waits for that is neither dead nor waits for a certain time."""
+    waiting = {row["id"]: row for row in rows if row["state"] in (State.PROCESSING, State.WAITING)}
+    for row in rows:
+        row["held_up_by"] = []
+    ids = list(waiting)
+    for first in range(0, len(ids), _AT_A_TIME):
+        closed = or_(destination.c.paused_at.is_not(None), destination.c.unavailable_since.is_not(None))
+        query = (
+            select(
+                handover.c.event_id,
+                handover.c.destination,
+                closed.label("closed"),
+                destination.c.paused_at,
+                destination.c.unavailable_since,
+            )
+            .outerjoin(destination, destination.c.name == handover.c.destination)
+            .where(handover.c.event_id.in_(ids[first : first + _AT_A_TIME]), handover.c.open)
+            .order_by(handover.c.id)
+        )
+        gets_on = set()
+        for one in connection.execute(query):
+            if not one.closed:
+                gets_on.add(one.event_id)
+            since = one.paused_at or one.unavailable_since
+            how = "paused" if one.paused_at else "unavailable"
+            waiting[one.event_id]["held_up_by"].append({"destination": one.destination, "how": how, "since": since})
+        for id in gets_on:
+            waiting[id]["held_up_by"] = []
+
+
 def _filtered(query: Select[Any], wanted: EventFilter) -> Select[Any]:
     for column, value in (
         (event.c.state, wanted.state),
@@ -130,6 +282,9 @@ def _filtered(query: Select[Any], wanted: EventFilter) -> Select[Any]:
             event_order.c.purchase_order_number == wanted.purchase_order_number
         )
         query = query.where(event.c.id.in_(ids))
+    if wanted.destination is not None:
+        handed_over = select(handover.c.event_id).where(handover.c.destination == wanted.destination)
+        query = query.where(event.c.id.in_(handed_over))
     if wanted.since is not None:
         query = query.where(event.c.received_at >= instant(wanted.since))
     if wanted.until is not None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
@@ -42,8 +44,11 @@ BUSY_SECONDS = 60.0
 #: Bounds of one transaction: events, and seconds from its beginning to its commit.
 MAX_EVENTS = 50
 MAX_SECONDS = 0.015
-#: Shortest pause between two transactions; a slow disk gets as long as it needed.
-PAUSE = 0.02
+#: Seconds between two transactions, shortest and longest: as many as the last one took, so that others get half
+#: of the time.
+PAUSE, LONGEST_PAUSE = 0.02, 1.0
+
+T = TypeVar("T")
 
 #: Endpoint and state of the mirror -> the whole order or shipment as a body of the contract.
 CurrentOf = Callable[[str, JsonObject], JsonObject]
@@ -82,17 +87,15 @@ class Repair:
         Raises:
             InboxUnavailableError: the rest was not done.
         """
-        done = 0
+        done, pause = 0, 0.0
         while done < len(ids):
-            if done:
-                time.sleep(max(PAUSE, took))
+            time.sleep(pause)
             began = time.monotonic()
-            treated = self._transaction(
-                lambda connection, some=ids[done : done + MAX_EVENTS]: self._treat_some(connection, some, measure)
-            )
-            took = time.monotonic() - began
-            yield from treated
+            some = ids[done : done + MAX_EVENTS]
+            treated = self._transaction(partial(self._treat_some, ids=some, measure=measure))
+            pause = min(max(PAUSE, time.monotonic() - began), LONGEST_PAUSE)
             done += len(treated)
+            yield from treated
             self._keep_log_small()
 
     def release(self, event_id: str, new: NewEvent, edited: tuple[str, bytes] | None, reason: str) -> str | None:
@@ -126,7 +129,7 @@ class Repair:
         """
         self._transaction(lambda connection: self._resume(connection, name, reason))
 
-    def _transaction(self, work: Callable[[Connection], Any]) -> Any:
+    def _transaction(self, work: Callable[[Connection], T]) -> T:
         try:
             with self._engine.begin() as connection:
                 return work(connection)
@@ -138,7 +141,8 @@ class Repair:
     def _keep_log_small(self) -> None:
         """Nobody else does, if neither receiver nor worker is running."""
         if self._file.wal_bytes() > WAL_CHECKPOINT_BYTES:
-            checkpoint(self._engine, "PASSIVE")
+            with suppress(DBAPIError):  # it stays as it is, and is tried again
+                checkpoint(self._engine, "PASSIVE")
 
     def _treat_some(self, connection: Connection, ids: Sequence[str], measure: Measure) -> list[Treated]:
         """As many as there is time for."""

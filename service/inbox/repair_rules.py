@@ -99,13 +99,15 @@ def _not_to_be_replayed(standing: Standing, measure: Measure, now: str) -> str |
     row = standing.event
     if row.state == State.QUARANTINED:
         return "it is in quarantine; `webhooks events release` is for that"
-    if row.state == State.WAITING and row.applied_at is None:
+    if row.applied_at is not None:
+        return None
+    if row.state == State.WAITING:
         return f"it waits {row.reason}"
-    if row.applied_at is None and (row.state == State.RECEIVED or measure.destination is not None):
-        soon = row.apply_at is not None and row.apply_at <= now
-        if soon or measure.destination is not None:
-            return "it is not processed yet"
-    return None
+    if measure.destination is not None:
+        return "it is not processed yet"
+    # One that is left to its sender for a while may be brought forward.
+    about_to_be = row.state == State.RECEIVED and row.apply_at is not None and row.apply_at <= now
+    return "it is about to be processed anyway" if about_to_be else None
 
 
 def _not_to_be_cancelled(standing: Standing, measure: Measure) -> str | None:

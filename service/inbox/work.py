@@ -103,7 +103,8 @@ _MIRROR_ORDER = text(
 )
 _FORGET_EFFECT = text("DELETE FROM effect WHERE event_id = :id")
 _FORGET_SNAPSHOT = text("DELETE FROM snapshot WHERE event_id = :id")
-#: A replayed event keeps the handovers that are still open; what was closed gets a new round.
+#: A replayed event keeps the handovers that are still open (or were, when it was replayed, and reached their
+#: destination before it was merged again); what was closed gets a new round.
 _HAND_OVER = text(
     "INSERT INTO handover (event_id, destination, round, key, state, open, ready, due_at, attempts, refused_ms)"
     " SELECT :event_id, :destination,"
@@ -112,7 +113,8 @@ _HAND_OVER = text(
     " NOT EXISTS (SELECT 1 FROM handover WHERE open AND destination = :destination AND key = :key),"
     " :due_at, 0, 0"
     " WHERE NOT EXISTS"
-    " (SELECT 1 FROM handover WHERE event_id = :event_id AND destination = :destination AND open)"
+    " (SELECT 1 FROM handover WHERE event_id = :event_id AND destination = :destination"
+    " AND (open OR finished_at >= :apply_at))"
 )
 _READY = text(
     "SELECT id, event_id, destination, round, key, attempts, refused_ms FROM handover"
@@ -331,7 +333,6 @@ class Work:
                 handovers.release_key(self._connection, event.key)
             return
         if event.applied_before:
-            self._connection.execute(_FORGET_EFFECT, {"id": event.id})
             self._connection.execute(_FORGET_SNAPSHOT, {"id": event.id})
         state = State.PROCESSING if applied.destinations else State.DONE
         self._connection.execute(
@@ -342,7 +343,13 @@ class Work:
         for destination in applied.destinations:
             self._connection.execute(
                 _HAND_OVER,
-                {"event_id": event.id, "destination": destination, "key": event.key, "due_at": now},
+                {
+                    "event_id": event.id,
+                    "destination": destination,
+                    "key": event.key,
+                    "due_at": now,
+                    "apply_at": event.apply_at,
+                },
             )
         if event.applied_before:
             handovers.settle(self._connection, event.id)
@@ -353,19 +360,23 @@ class Work:
         assert merged is not None  # noqa: S101 - the caller looked
         summary = merged.summary
         endpoint = event.endpoint.value
-        self._connection.execute(
-            insert(effect),
-            {
-                "event_id": event.id,
-                "endpoint": endpoint,
-                "subject_id": subject_id,
-                "news": merged.news,
-                "changes": changes_to_store(merged.changes),
-                "stale": list(merged.stale),
-                "flags": list(merged.flags),
-                "echo": list(merged.echo),
-            },
-        )
+        if event.applied_before and merged.news:
+            self._connection.execute(_FORGET_EFFECT, {"id": event.id})
+        # A replay mostly finds nothing new: what the event did the first time stays to be seen.
+        if merged.news or not event.applied_before:
+            self._connection.execute(
+                insert(effect),
+                {
+                    "event_id": event.id,
+                    "endpoint": endpoint,
+                    "subject_id": subject_id,
+                    "news": merged.news,
+                    "changes": changes_to_store(merged.changes),
+                    "stale": list(merged.stale),
+                    "flags": list(merged.flags),
+                    "echo": list(merged.echo),
+                },
+            )
         if applied.destinations:
             self._connection.execute(insert(snapshot), {"event_id": event.id, "current": pack(merged.current)})
         if not merged.news:
