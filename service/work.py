@@ -77,7 +77,7 @@ def _worker(settings: Settings, targets: list[Target], wake_up: WakeUp) -> Worke
     return Worker(
         store,
         wake_up,
-        Merging(store, readers, targets, role=processing.role, deliver_echo=processing.deliver_echo),
+        Merging(readers, targets, role=processing.role, deliver_echo=processing.deliver_echo),
         Attempts(store, {target.name: target.destination for target in targets}, terms, readers, mappings),
         {
             target.name: Lane(target.name, target.settings.concurrency, target.settings.max_per_second)

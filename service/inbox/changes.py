@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import jiter
@@ -19,11 +18,13 @@ from service.json_text import exact_json
 def changes_to_store(changes: Sequence[Change]) -> list[dict[str, Any]]:
     """For a column of JSON."""
     return [
-        asdict(change)
-        | {
+        {
             "kind": change.kind.value,
+            "line": change.line,
+            "member": change.member,
             "old": exact_json(change.old).decode(),
             "new": exact_json(change.new).decode(),
+            "sentence": change.sentence,
         }
         for change in changes
     ]

@@ -5,9 +5,11 @@ For the worker and for repair, inside their transactions.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, bindparam, text
 
 from service.inbox.instant import instant
 from service.inbox.interface import State
@@ -19,13 +21,13 @@ _PROMOTE = text(
     ") AND state IN ('received', 'waiting')"
 )
 
-#: The latest round of an event at each destination.
+#: The latest round of each event at each destination.
 _HANDOVERS = text(
-    "SELECT destination, state, due_at, reason FROM handover AS one WHERE event_id = :event_id AND round = ("
+    "SELECT event_id, destination, state, due_at, reason FROM handover AS one WHERE event_id IN :ids AND round = ("
     " SELECT max(round) FROM handover AS other"
     " WHERE other.event_id = one.event_id AND other.destination = one.destination"
     ") ORDER BY id"
-)
+).bindparams(bindparam("ids", expanding=True))
 
 _SETTLE = text(
     "UPDATE event SET state = :state, until = :until, reason = :reason"
@@ -46,12 +48,42 @@ _RELEASE = text(
 def promote(connection: Connection, destination: str, key: str | None) -> None:
     """A handover of this key was closed: the next one may be attempted."""
     if key is not None:
-        connection.execute(_PROMOTE, {"destination": destination, "key": key})
+        promote_all(connection, [(destination, key)])
+
+
+def promote_all(connection: Connection, closed: Sequence[tuple[str, str]]) -> None:
+    """The same for several handovers, each named by destination and key."""
+    if closed:
+        connection.execute(_PROMOTE, [{"destination": destination, "key": key} for destination, key in closed])
 
 
 def settle(connection: Connection, event_id: str) -> State:
     """Write where an applied event stands, by where its handovers stand; the state that was written."""
-    rows = connection.execute(_HANDOVERS, {"event_id": event_id}).all()
+    return settle_all(connection, [event_id])[event_id]
+
+
+def settle_all(connection: Connection, event_ids: Sequence[str]) -> dict[str, State]:
+    """The same for several events."""
+    if not event_ids:
+        return {}
+    ids = list(dict.fromkeys(event_ids))
+    of_event: dict[str, list[Any]] = {event_id: [] for event_id in ids}
+    for row in connection.execute(_HANDOVERS, {"ids": ids}):
+        of_event[row.event_id].append(row)
+    settled = {event_id: _aggregate(rows) for event_id, rows in of_event.items()}
+    rows = [
+        {"event_id": event_id, "state": state.value, "until": until, "reason": reason}
+        for event_id, (state, until, reason) in settled.items()
+    ]
+    connection.execute(_SETTLE, rows)
+    over = [{"event_id": key} for key, (state, *_) in settled.items() if state in (State.DONE, State.CANCELLED)]
+    if over:
+        connection.execute(_DROP_SNAPSHOT, over)
+    return {event_id: state for event_id, (state, *_) in settled.items()}
+
+
+def _aggregate(rows: Sequence[Any]) -> tuple[State, str | None, str | None]:
+    """State, until when and why."""
     states = {row.state for row in rows}
     until = reason = None
     if State.DEAD in states:
@@ -67,15 +99,16 @@ def settle(connection: Connection, event_id: str) -> State:
         state = State.DONE
     if state in (State.DEAD, State.WAITING, State.CANCELLED):
         reason = "; ".join(f"{row.destination}: {row.reason}" for row in rows if row.state == state and row.reason)
-    connection.execute(
-        _SETTLE, {"event_id": event_id, "state": state.value, "until": until, "reason": reason or None}
-    )
-    if state in (State.DONE, State.CANCELLED):
-        connection.execute(_DROP_SNAPSHOT, {"event_id": event_id})
-    return state
+    return state, until, reason or None
 
 
 def release_key(connection: Connection, key: str | None) -> None:
     """An event of this key was applied, cancelled or skipped: the next one that waited for it may be applied."""
     if key is not None:
-        connection.execute(_RELEASE, {"key": key, "now": instant(datetime.now(UTC))})
+        release_keys(connection, {key}, instant(datetime.now(UTC)))
+
+
+def release_keys(connection: Connection, keys: Collection[str], now: str) -> None:
+    """The same for several keys."""
+    if keys:
+        connection.execute(_RELEASE, [{"key": key, "now": now} for key in keys])

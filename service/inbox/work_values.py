@@ -99,6 +99,11 @@ class Finished:
     """When a waiting one is tried again."""
     refused_ms: int = 0
 
+    @property
+    def keeps_place(self) -> bool:
+        """Whether later events of the same key have to wait for it."""
+        return self.state is State.WAITING or self.holds
+
 
 @dataclass(frozen=True, slots=True)
 class Material:

@@ -16,9 +16,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from handlers.interface import Accepted, Endpoint, Refused, TimedOut, Unavailable
+from service.inbox.applying import ChangedMeanwhileError
 from service.inbox.interface import InboxUnavailableError, State
-from service.inbox.work import ChangedMeanwhileError, Work, WorkStore
-from service.inbox.work_values import AcceptedEvent, Applied, Claim, Finished
+from service.inbox.work import Look, Work, WorkStore
+from service.inbox.work_values import AcceptedEvent, Applied, Claim, Finished, Standing
 from service.wake import WakeUp
 from service.worker.attempts import Attempted, Attempts, Terms, concluded, described
 from service.worker.inline import InlineAnswer, InlineRequest
@@ -92,7 +93,7 @@ class Worker:
     def run(self, *, drain_seconds: float) -> None:
         """Work until `stop`; then wait so long for attempts under way. What is not finished then is repeated."""
         self._recover()
-        for name, standing in self._store.standings().items():
+        for name, standing in self._standings().items():
             if standing.unavailable and name in self._lanes:
                 # As the last worker left it: one attempt first.
                 self._lanes[name].circuit = Circuit.OPEN
@@ -123,17 +124,25 @@ class Worker:
                     log.warning("action=recovered interrupted_attempts=%d", interrupted)
                 return
 
+    def _standings(self) -> Mapping[str, Standing]:
+        with self._store.look() as look:
+            return look.standings()
+
     def _turn(self) -> float:
         """Do what can be done now; returns the seconds after which there may be more, 0 for at once."""
         _drain_queue(self._ended, self._to_write)
         _drain_queue(self._asked, self._requests)
         now = _now()
-        standings = self._store.standings()
+        with self._store.look() as look:
+            return self._turn_with(look, now)
+
+    def _turn_with(self, look: Look, now: datetime) -> float:
+        standings = look.standings()
         for name, lane in self._lanes.items():
             lane.paused = name in standings and standings[name].paused
-        events = self._store.to_apply(now, self._batch_limit)
-        batch, behind = self._merged(events)
-        if batch or self._to_write or self._requests or self._anything_due(now):
+        events = look.to_apply(now, self._batch_limit)
+        batch, behind = self._merged(look, events)
+        if batch or self._to_write or self._requests or self._anything_due(look, now):
             try:
                 begun = self._write(batch, behind, now)
             except (InboxUnavailableError, ChangedMeanwhileError):
@@ -146,17 +155,17 @@ class Worker:
             for claim in begun:
                 self._pool.submit(self._attempt, claim)
             if batch or begun:
-                return 0.0 if len(events) == self._batch_limit else self._seconds_to_wait(now)
-        return self._seconds_to_wait(now)
+                return 0.0 if len(events) == self._batch_limit else self._seconds_to_wait(look)
+        return self._seconds_to_wait(look)
 
-    def _merged(self, events: list[AcceptedEvent]) -> tuple[list[Applied], set[str]]:
+    def _merged(self, look: Look, events: list[AcceptedEvent]) -> tuple[list[Applied], set[str]]:
         """What is to be written of these events and of those that were asked for, all in one go so that each sees
         what the others do to its order; and the ids of those asked for that have to wait for another one. These
         stay their sender's: as soon as the other one is done, the next repetition goes through."""
         at_once = {event.id for event in events}
         asked = {request.event_id for request in self._requests} - at_once
-        inline = [event for event in map(self._store.one_to_apply, sorted(asked)) if event is not None]
-        merged = self._merging.merge([*events, *inline])
+        inline = [event for event in map(look.one_to_apply, sorted(asked)) if event is not None]
+        merged = self._merging.merge(look, [*events, *inline])
         behind = {applied.event.id for applied in merged if applied.behind and applied.event.id in asked}
         batch = [
             replace(applied, holds=False) if applied.fault and not self._holds(applied, asked) else applied
@@ -177,8 +186,7 @@ class Worker:
         lanes_before = {name: replace(lane) for name, lane in self._lanes.items()}
         try:
             with self._store.write() as work:
-                for attempted in ended:
-                    answers += self._finish(work, attempted, now)
+                answers += self._finish(work, ended, now)
                 if batch:
                     work.apply(batch, now)
                 for request in requests:
@@ -214,27 +222,36 @@ class Worker:
         return min(lane.capacity(time.monotonic()), self._rules.concurrency - in_flight)
 
     def _finish(
-        self, work: Work, attempted: Attempted, now: datetime
+        self, work: Work, ended: Sequence[Attempted], now: datetime
     ) -> list[tuple[InlineRequest, InlineAnswer, str | None]]:
-        claim = attempted.claim
-        lane = self._lanes[claim.destination]
-        requests = self._waiting.get(claim.handover_id, [])
-        self._report(work, lane, attempted, now)
-        if not requests:
-            work.finish(concluded(attempted, self._terms[claim.destination], dead_holds=self._rules.dead_holds))
-            return []
-        finished, answer = concluded_inline(attempted, self._rules.inline_takeover)
-        work.finish(finished)
-        return [(request, answer, finished.reason) for request in requests]
+        batch: list[Finished] = []
+        answers: list[tuple[InlineRequest, InlineAnswer, str | None]] = []
+        recovered: list[str] = []
+        for attempted in ended:
+            claim = attempted.claim
+            lane = self._lanes[claim.destination]
+            if self._report(work, lane, attempted, now):
+                recovered.append(lane.name)
+            if requests := self._waiting.get(claim.handover_id):
+                finished, answer = concluded_inline(attempted, self._rules.inline_takeover)
+                answers += [(request, answer, finished.reason) for request in requests]
+            else:
+                terms = self._terms[claim.destination]
+                finished = concluded(attempted, terms, dead_holds=self._rules.dead_holds)
+            batch.append(finished)
+        work.finish(batch)
+        for name in recovered:
+            work.bring_forward(name, now)
+        return answers
 
-    def _report(self, work: Work, lane: Lane, attempted: Attempted, now: datetime) -> None:
-        """What an outcome says of the destination."""
+    def _report(self, work: Work, lane: Lane, attempted: Attempted, now: datetime) -> bool:
+        """Note what an outcome says of the destination; whether it takes events again."""
         outcome = attempted.outcome
         if isinstance(outcome, Accepted | Refused):
             if lane.succeeded():
                 log.warning("action=destination_available destination=%s", lane.name)
                 work.note_destination(lane.name, None, None, None)
-                work.bring_forward(lane.name, now)
+                return True
         elif isinstance(outcome, Unavailable | TimedOut):
             monotonic = time.monotonic()
             was_closed = lane.circuit is Circuit.CLOSED
@@ -246,6 +263,7 @@ class Worker:
                 work.note_destination(lane.name, now, outcome.reason[:1000], next_at)
         else:
             lane.abandoned()
+        return False
 
     def _begin_inline(
         self,
@@ -293,19 +311,19 @@ class Worker:
         self._ended.put(self._attempts.attempt(claim))
         self._wake_up.wake()
 
-    def _anything_due(self, now: datetime) -> bool:
-        return any(self._room(lane, 0) > 0 and self._store.is_due(name, now) for name, lane in self._lanes.items())
+    def _anything_due(self, look: Look, now: datetime) -> bool:
+        return any(self._room(lane, 0) > 0 and look.is_due(name, now) for name, lane in self._lanes.items())
 
-    def _seconds_to_wait(self, now: datetime) -> float:
+    def _seconds_to_wait(self, look: Look) -> float:
         """Until the next event, attempt or probe is due."""
-        moments = [self._store.next_to_apply()]
+        moments = [look.next_to_apply()]
         seconds = [LONGEST_SLEEP]
         monotonic = time.monotonic()
         for name, lane in self._lanes.items():
             if (until := lane.waits_until(monotonic)) is not None:
                 seconds.append(until - monotonic)
             elif self._room(lane, 0) > 0:
-                moments.append(self._store.next_due(name))
+                moments.append(look.next_due(name))
         for moment in moments:
             if moment is not None:
                 seconds.append((datetime.fromisoformat(moment) - _now()).total_seconds())
@@ -340,7 +358,7 @@ class Worker:
     def _write_ended(self) -> None:
         now = _now()
         with self._store.write() as work:
-            answers = [answer for attempted in self._to_write for answer in self._finish(work, attempted, now)]
+            answers = self._finish(work, self._to_write, now)
         self._to_write = []
         for request, answer, reason in answers:
             request.answer(answer, reason)

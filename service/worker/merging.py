@@ -11,7 +11,7 @@ from handlers.orders import merge_order_event
 from handlers.shipments import merge_shipment_event
 from service.event_reader import EventReader
 from service.inbox.interface import InboxUnavailableError
-from service.inbox.work import WorkStore
+from service.inbox.work import Look
 from service.inbox.work_values import AcceptedEvent, Applied
 from service.log import quoted
 
@@ -48,40 +48,40 @@ class Merging:
 
     def __init__(
         self,
-        store: WorkStore,
         readers: Mapping[Endpoint, EventReader],
         takers: Sequence[Taker],
         *,
         role: Role,
         deliver_echo: bool,
     ) -> None:
-        self._store = store
         self._readers = readers
         self._takers = takers
         self._role = role
         self._deliver_echo = deliver_echo
 
-    def merge(self, events: Iterable[AcceptedEvent]) -> list[Applied]:
+    def merge(self, look: Look, events: Iterable[AcceptedEvent]) -> list[Applied]:
         """What each event comes to, in order of acceptance; those that have to wait for another one say so."""
         mirrors: dict[tuple[Endpoint, str], JsonObject | None] = {}
         done: set[str] = set()
         batch = []
         for event in sorted(events, key=lambda event: event.seq):
-            earlier = [other for other in self._store.earlier(event, len(done) + 1) if other not in done]
-            applied = Applied(event, behind=earlier[0]) if earlier else self._merge(event, mirrors)
+            earlier = [other for other in look.earlier(event, len(done) + 1) if other not in done]
+            applied = Applied(event, behind=earlier[0]) if earlier else self._merge(look, event, mirrors)
             if applied.behind is None and not applied.fault:
                 done.add(event.id)
             batch.append(applied)
         return batch
 
-    def _merge(self, event: AcceptedEvent, mirrors: dict[tuple[Endpoint, str], JsonObject | None]) -> Applied:
+    def _merge(
+        self, look: Look, event: AcceptedEvent, mirrors: dict[tuple[Endpoint, str], JsonObject | None]
+    ) -> Applied:
         try:
             document, facts = self._readers[event.endpoint].read_again(event.body, event.content_type)
             merged = None
             if event.subject_id is not None and event.payload_kind is not None:
                 subject = event.endpoint, event.subject_id
                 if subject not in mirrors:
-                    mirrors[subject] = self._store.mirror_state(*subject)
+                    mirrors[subject] = look.mirror_state(*subject)
                 merged = MERGES[event.endpoint](mirrors[subject], document, role=self._role)
                 if merged.news:
                     mirrors[subject] = merged.state
