@@ -18,6 +18,7 @@ from service.settings import Settings, load
 from service.settings_destinations import Content, Format
 from service.wake import WakeUp
 from service.worker.attempts import Attempts, Terms
+from service.worker.inline import InlineAnswer, InlineRequest
 from service.worker.lane import Lane
 from service.worker.link import Link
 from service.worker.loop import Rules, Worker
@@ -39,21 +40,21 @@ def work(config: Path | None, link: int | None) -> int:
     settings = load(config, development_fallback=True)
     log.configure(settings.log.level)
     log.write_regularly_in_thread()
-    connection = None if link is None else socket.socket(fileno=link)
-    ending = _Ending(beside=connection is not None)
+    presence = _Presence(beside=link is not None)
+    if link is not None:
+        # From the first moment on: the receiver may end while this process is still starting or stands by.
+        Link(socket.socket(fileno=link), presence.ask, presence.end).start()
     folder = settings.inbox.path.parent
     make_lasting(folder)
     targets = open_destinations(settings)
     try:
         wake_up = WakeUp(folder)
-        if not Turn(folder).take(ending.pause):
+        if not Turn(folder).take(presence.pause):
             return 0
         worker = _worker(settings, targets, wake_up)
-        ending.of(worker)
-        if connection is not None:
-            Link(connection, worker.ask, ending.end).start()
+        presence.of(worker)
         logger.info("action=worker_started destinations=%d", len(targets))
-        worker.run(drain_seconds=DRAIN_ALONE if connection is None else DRAIN_BESIDE)
+        worker.run(drain_seconds=DRAIN_ALONE if link is None else DRAIN_BESIDE)
         logger.info("action=worker_stopped")
     finally:
         for target in targets:
@@ -109,8 +110,8 @@ def _terms(target: Target) -> Terms:
     )
 
 
-class _Ending:
-    """How the worker is told to stop, from the first moment on."""
+class _Presence:
+    """How others reach the worker, from the moment on when there is none yet."""
 
     def __init__(self, *, beside: bool) -> None:
         self._ended = threading.Event()
@@ -126,6 +127,12 @@ class _Ending:
         self._worker = worker
         if self._ended.is_set():
             worker.stop()
+
+    def ask(self, request: InlineRequest) -> None:
+        if self._worker is None:
+            request.answer(InlineAnswer.TROUBLE, "the worker starts or stands by")
+        else:
+            self._worker.ask(request)
 
     def end(self) -> None:
         self._ended.set()
