@@ -71,6 +71,9 @@ class Address(str):
         base, question_mark, _ = self.partition("?")
         return f"{base}?********" if question_mark else base
 
+    def __repr__(self) -> str:
+        return repr(self.shown)
+
 
 @dataclass(frozen=True, slots=True)
 class Option:

@@ -1,0 +1,1 @@
+"""Destinations against real servers and real folders."""

@@ -1,0 +1,223 @@
+"""The destination `folder` on a real file system, well and in trouble."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handlers.erp import folder as folder_module
+from handlers.erp.folder import FolderDestination
+from handlers.interface import Accepted, ErpEvent, Outcome, RenderedBody, Unavailable
+from tests.acceptance.running import ROOT
+from tests.erp_events import BODY, EVENT, event
+
+NAME = f"20261125-123005-OrderIssuedByBuyer-PO1-{EVENT.id}.json"
+OTHER = RenderedBody("application/json", b'{"other": 1}')
+
+
+def drop(path: Path, given: ErpEvent = EVENT, body: RenderedBody = BODY, **settings: Any) -> Outcome:
+    destination = FolderDestination(path, **settings)
+    try:
+        return destination.deliver(given, {}, (), body)
+    finally:
+        destination.close()
+
+
+def content(path: Path) -> dict[str, bytes]:
+    return {each.name: each.read_bytes() for each in path.iterdir()}
+
+
+def test_event_is_one_file_and_nothing_else_is_left(tmp_path: Path) -> None:
+    assert drop(tmp_path) == Accepted(NAME)
+    assert content(tmp_path) == {NAME: BODY.content}
+
+
+def test_xml_gets_its_own_extension(tmp_path: Path) -> None:
+    assert drop(tmp_path, body=RenderedBody("application/xml; charset=utf-8", b"<a/>")) == Accepted(
+        NAME.replace(".json", ".xml")
+    )
+
+
+def test_done_file_follows_the_file(tmp_path: Path) -> None:
+    assert drop(tmp_path, done_file=True) == Accepted(NAME)
+    assert content(tmp_path) == {NAME: BODY.content, f"{NAME}.done": b""}
+
+
+def test_same_event_again_is_accepted_and_no_second_file(tmp_path: Path) -> None:
+    assert [drop(tmp_path) for _ in range(3)] == [Accepted(NAME)] * 3
+    assert content(tmp_path) == {NAME: BODY.content}
+
+
+def test_attempt_after_one_that_ended_before_the_done_file_makes_it(tmp_path: Path) -> None:
+    drop(tmp_path)
+    assert drop(tmp_path, done_file=True) == Accepted(NAME)
+    assert set(content(tmp_path)) == {NAME, f"{NAME}.done"}
+
+
+def test_other_content_under_that_name_gets_a_name_of_its_own_once(tmp_path: Path) -> None:
+    second = NAME.replace(".json", "-2.json")
+    drop(tmp_path)
+    assert [drop(tmp_path, body=OTHER) for _ in range(2)] == [Accepted(second)] * 2
+    assert drop(tmp_path) == Accepted(NAME)
+    assert content(tmp_path) == {NAME: BODY.content, second: OTHER.content}
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "dangling link", "pipe"])
+def test_what_is_no_file_is_neither_followed_nor_replaced(tmp_path: Path, kind: str) -> None:
+    drops, elsewhere = tmp_path / "drops", tmp_path / "elsewhere"
+    drops.mkdir()
+    there = drops / NAME
+    match kind:
+        case "folder":
+            there.mkdir()
+        case "link":
+            elsewhere.write_bytes(BODY.content)
+            there.symlink_to(elsewhere)
+        case "dangling link":
+            there.symlink_to(elsewhere)
+        case "pipe":
+            os.mkfifo(there)
+    assert drop(drops) == Accepted(NAME.replace(".json", "-2.json"))
+    assert not elsewhere.exists() or elsewhere.read_bytes() == BODY.content
+    assert there.is_symlink() or not there.is_file()
+
+
+def test_two_threads_with_the_same_event_make_one_file(tmp_path: Path) -> None:
+    destination = FolderDestination(tmp_path)
+    together = threading.Barrier(8)
+    outcomes: list[Outcome] = []
+
+    def work() -> None:
+        together.wait(10)
+        outcomes.append(destination.deliver(EVENT, {}, (), BODY))
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcomes == [Accepted(NAME)] * 8
+    assert content(tmp_path) == {NAME: BODY.content}
+
+
+def test_foreign_values_stay_in_the_folder(tmp_path: Path) -> None:
+    drops = tmp_path / "drops"
+    drops.mkdir()
+    given = event(purchase_order_numbers=("../../x",), event_name="/etc/passwd\x00")
+    assert isinstance(drop(drops, given), Accepted)
+    assert [each.name for each in tmp_path.iterdir()] == ["drops"]
+    assert len(content(drops)) == 1
+
+
+@pytest.mark.parametrize("way", ["rename", "link"])
+def test_both_ways_to_give_a_name_replace_nothing(
+    tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if way == "link":
+        # As on a system without renameat2.
+        monkeypatch.setattr(folder_module, "_rename_no_replace", None)
+    assert drop(tmp_path) == Accepted(NAME)
+    assert drop(tmp_path, body=OTHER) == Accepted(NAME.replace(".json", "-2.json"))
+    assert set(content(tmp_path)) == {NAME, NAME.replace(".json", "-2.json")}
+
+
+# Trouble
+
+
+def test_folder_that_is_gone_is_unavailable_until_it_is_back(tmp_path: Path) -> None:
+    drops = tmp_path / "drops"
+    destination = FolderDestination(drops)
+    assert destination.deliver(EVENT, {}, (), BODY) == Unavailable(f"{drops}: No such file or directory")
+    drops.mkdir()
+    assert destination.deliver(EVENT, {}, (), BODY) == Accepted(NAME)
+
+
+def test_file_in_the_place_of_the_folder_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "drops").touch()
+    assert drop(tmp_path / "drops") == Unavailable(f"{tmp_path}/drops: Not a directory")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_folder_without_permission_is_unavailable(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    try:
+        assert drop(tmp_path) == Unavailable(f"{tmp_path}: Permission denied")
+    finally:
+        tmp_path.chmod(0o700)
+
+
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    """A bound on the size of files: the kernel then refuses as it does on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.mark.usefixtures("small_files")
+def test_disk_without_room_is_unavailable_and_no_half_file_stays(tmp_path: Path) -> None:
+    outcome = drop(tmp_path, body=RenderedBody("application/json", b"x" * 100_000))
+    assert outcome == Unavailable(f"{tmp_path}: {os.strerror(errno.EFBIG)}")
+    assert content(tmp_path) == {}
+
+
+def test_place_where_nobody_can_write_is_unavailable() -> None:
+    # Unlike permissions, this one binds root, too.
+    assert isinstance(drop(Path("/proc/self")), Unavailable)
+
+
+def test_what_a_crash_left_is_removed_when_it_is_old(tmp_path: Path) -> None:
+    old, new, other = (tmp_path / name for name in (".webhooks-1.part", ".webhooks-2.part", ".webhooks.json"))
+    for each in (old, new, other):
+        each.touch()
+    for each in (old, other):
+        os.utime(each, (time.time() - 4000, time.time() - 4000))
+    FolderDestination(tmp_path)
+    assert set(content(tmp_path)) == {new.name, other.name}
+
+
+_ENDLESS = """
+import sys
+from pathlib import Path
+from handlers.erp.folder import FolderDestination
+from handlers.interface import RenderedBody
+from tests.erp_events import event
+destination = FolderDestination(Path(sys.argv[1]), done_file=True)
+n = 0
+print("ready", flush=True)
+while True:
+    n += 1
+    destination.deliver(event(id=f"{n:036}"), {}, (), RenderedBody("application/json", b"x" * 200_000))
+"""
+
+
+def test_killed_writer_leaves_whole_files_only_and_each_done_file_has_its_file(tmp_path: Path) -> None:
+    for _ in range(5):
+        process = subprocess.Popen(
+            [sys.executable, "-c", _ENDLESS, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(0.2)
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    found = content(tmp_path)
+    files = {name: size for name, size in ((n, len(c)) for n, c in found.items()) if name.endswith(".json")}
+    assert files
+    assert set(files.values()) == {200_000}
+    assert {name.removesuffix(".done") for name in found if name.endswith(".done")} <= set(files)

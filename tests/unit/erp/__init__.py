@@ -1,0 +1,1 @@
+"""Destinations: the parts that need no server."""
