@@ -31,6 +31,11 @@ ANSWERS: dict[Problem | None, Answer] = {
     Problem.WRONG_METHOD: problems.wrong_method("POST"),
     Problem.INTERNAL_FAULT: problems.internal_fault("02"),
     Problem.UNAVAILABLE: problems.unavailable("Maintenance.", 30),
+    Problem.EVENT_REFUSED: problems.not_processed(Problem.EVENT_REFUSED, "01", "No such supplier.", 30),
+    Problem.ORDER_UNKNOWN: problems.not_processed(Problem.ORDER_UNKNOWN, "01", "No such order.", 30),
+    Problem.HANDLER_FAULT: problems.not_processed(Problem.HANDLER_FAULT, "01", None, 30),
+    Problem.DESTINATION_UNAVAILABLE: problems.not_processed(Problem.DESTINATION_UNAVAILABLE, "01", None, 30),
+    Problem.DESTINATION_TIMED_OUT: problems.not_processed(Problem.DESTINATION_TIMED_OUT, "01", None, 30),
 }
 
 
@@ -53,7 +58,7 @@ def test_readme_names_the_status_of(problem: Problem) -> None:
 def test_no_answer_is_one_that_loses_an_event_by_accident() -> None:
     statuses = {problem.status for problem in Problem}
     assert not statuses & {408, 425, 429}
-    assert {status for status in statuses if status >= 500} == {500, 503}
+    assert {status for status in statuses if status >= 500} == {500, 502, 503, 504}
 
 
 def test_every_problem_has_an_answer_here() -> None:
