@@ -43,8 +43,10 @@ def write_applied(connection: Connection, batch: Sequence[Applied], now: str) ->
     # First those that wait, then those that they may have waited for.
     behind = [{"id": one.event.id, "reason": f"behind {one.behind}"} for one in batch if one.behind is not None]
     _run(connection, sql.MARK_BEHIND, behind)
-    gone_on = [*passed, *(applied for applied in faults if not applied.holds)]
-    handovers.release_keys(connection, {one.event.key for one in gone_on if one.event.key is not None}, now)
+    # An operator may have cancelled the one that an event waits for, since it was found to be in the way: then no
+    # other moment would come to let this one go on.
+    keys = {one.event.key for one in batch if one.event.key is not None}
+    handovers.release_keys(connection, keys, now)
 
 
 def _run(connection: Connection, statement: TextClause, rows: Sequence[Row]) -> None:

@@ -7,6 +7,7 @@ each write looks again at what an operator may have changed.
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 import jiter
 from sqlalchemy import Connection, Engine, insert
-from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError
 
 from handlers.interface import Endpoint, JsonObject
 from service.inbox import handovers
@@ -26,16 +27,19 @@ from service.inbox.interface import InboxUnavailableError, State
 from service.inbox.opening import open_database
 from service.inbox.packed import unpack
 from service.inbox.schema import attempt
-from service.inbox.sqlite import Checkpointer, DatabaseFile, standing_reader, unavailable
+from service.inbox.sqlite import Checkpointer, DatabaseFile, checkpoint, standing_reader, unavailable
 from service.inbox.work_values import (
     AcceptedEvent,
     Applied,
     AttemptOutcome,
     Claim,
+    EventStanding,
     Finished,
     Material,
     Standing,
 )
+
+log = logging.getLogger(__name__)
 
 #: Bytes of the bodies that are merged in one go; a single larger one still goes alone.
 MAX_BYTES = 4 * 1024 * 1024
@@ -70,11 +74,15 @@ class WorkStore:
             InboxUnavailableError: nothing was written.
             ChangedMeanwhileError: see there.
         """
+        if self._file.log_is_lost:
+            self._reopen()
+        if self._file.log_is_full:
+            self._checkpointer.empty()
         self._file.check()
         try:
             with self._engine.begin() as connection:
                 yield Work(connection)
-        except (IntegrityError, ProgrammingError):
+        except (DataError, IntegrityError, InterfaceError, ProgrammingError):
             raise  # a mistake of ours
         except DBAPIError as error:
             self._engine.dispose()
@@ -82,6 +90,24 @@ class WorkStore:
             raise unavailable(error) from error
         self._file.log_opened()
         self._checkpointer.after_commit()
+
+    def _reopen(self) -> None:
+        """Save what is in the log that nobody else can find any more, then go on with a new one.
+
+        Raises:
+            InboxUnavailableError: not all of it could be saved now.
+        """
+        log.error("action=log_of_inbox_lost path=%s", self._file.path)
+        try:
+            saved = checkpoint(self._engine, "TRUNCATE")
+        except DBAPIError as error:
+            raise unavailable(error) from error
+        if not saved:
+            raise InboxUnavailableError(f"the log of {self._file.path} was removed while in use, and is being read")
+        self._engine.dispose()
+        self._reader.dispose()
+        self._checkpointer.forget_connections()
+        self._file.log_closed()
 
     def material(self, event_id: str) -> Material:
         """What an attempt needs; may be asked from any thread."""
@@ -173,8 +199,15 @@ class Work:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def recover(self, now: datetime) -> int:
-        """Put back what was in flight when the last worker ended; how many."""
+    def recover(self, now: datetime, latest: datetime) -> int:
+        """Put back what was in flight when the last worker ended; how many.
+
+        What is planned for a time after `latest`, or was received in the future, was so before the clock of the
+        machine was set back, and is due now.
+        """
+        times = {"now": instant(now), "latest": instant(latest)}
+        self._connection.execute(sql.APPLY_WHAT_CAME_IN_THE_FUTURE, times)
+        self._connection.execute(sql.HAND_OVER_WHAT_IS_TOO_FAR_AWAY, times)
         rows = self._connection.execute(sql.IN_FLIGHT).all()
         for row in rows:
             self._connection.execute(
@@ -213,8 +246,10 @@ class Work:
         return self._connection.execute(sql.OF_EVENT, {"event_id": event_id, "destination": destination}).first()
 
     def claim_one(self, row: Any, now: datetime) -> Claim:
-        """This very handover, whatever its time."""
-        return self._begin([row], now)[0]
+        """This very handover, whatever its time; it may be dead."""
+        (claim,) = self._begin([row], now)
+        handovers.settle(self._connection, row.event_id)
+        return claim
 
     def _begin(self, rows: Sequence[Any], now: datetime) -> list[Claim]:
         if rows:
@@ -265,10 +300,12 @@ class Work:
             },
         )
 
-    def standing(self, event_id: str) -> tuple[Endpoint, State, str | None]:
-        """Where an event came in, where it stands and why."""
-        row = self._connection.execute(sql.STANDING, {"id": event_id}).one()
-        return Endpoint(row.endpoint), State(row.state), row.reason
+    def standing(self, event_id: str) -> EventStanding | None:
+        """Where an event stands; None if there is none of this id."""
+        row = self._connection.execute(sql.STANDING, {"id": event_id}).first()
+        if row is None:
+            return None
+        return EventStanding(Endpoint(row.endpoint), State(row.state), row.reason, bool(row.handed_over))
 
 
 def _accepted(row: Any) -> AcceptedEvent:

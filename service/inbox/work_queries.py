@@ -105,6 +105,10 @@ FINISH = text(
     " reason = :reason WHERE id = :id AND state = 'processing'"
 )
 IN_FLIGHT = text("SELECT id, event_id, destination, key, started_at FROM handover WHERE started_at IS NOT NULL")
+APPLY_WHAT_CAME_IN_THE_FUTURE = text(
+    "UPDATE event SET apply_at = :now WHERE apply_at > :now AND apply_at <= received_at"
+)
+HAND_OVER_WHAT_IS_TOO_FAR_AWAY = text("UPDATE handover SET due_at = :now WHERE ready AND due_at > :latest")
 REPEAT = text(
     "UPDATE handover SET state = 'received', ready = TRUE, due_at = :now, started_at = NULL, outcome = :outcome"
     " WHERE id = :id"
@@ -124,4 +128,7 @@ NOTE_DESTINATION = text(
     " THEN NULL ELSE coalesce(destination.unavailable_since, excluded.unavailable_since) END,"
     " unavailable_reason = excluded.unavailable_reason, next_attempt_at = excluded.next_attempt_at"
 )
-STANDING = text("SELECT endpoint, state, reason FROM event WHERE id = :id")
+STANDING = text(
+    "SELECT endpoint, state, reason, EXISTS (SELECT 1 FROM handover WHERE event_id = event.id) AS handed_over"
+    " FROM event WHERE id = :id"
+)

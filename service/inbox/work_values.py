@@ -80,7 +80,7 @@ class AttemptOutcome(StrEnum):
     FAULT = "fault"
     """The destination's own code failed."""
     INTERRUPTED = "interrupted"
-    """The worker ended during the attempt; it is repeated."""
+    """The worker ended during the attempt, or trouble with the store was in its way; it is repeated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,3 +133,14 @@ class Standing:
 
     paused: bool = False
     unavailable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EventStanding:
+    """Where an event stands."""
+
+    endpoint: Endpoint
+    state: State
+    reason: str | None
+    handed_over: bool
+    """Whether it is or was on its way to any destination."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from handlers.interface import (
     Accepted,
@@ -21,17 +22,20 @@ from handlers.interface import (
 )
 from service import txml
 from service.event_reader import EventReader
-from service.inbox.interface import State
+from service.inbox.interface import InboxUnavailableError, State
 from service.inbox.packed import unpack
 from service.inbox.work import WorkStore
 from service.inbox.work_values import AttemptOutcome, Claim, Finished, Material
 from service.json_text import exact_json
+from service.worker import clock
 from service.worker.lane import LAST_PROBE, backoff
 
 log = logging.getLogger(__name__)
 
 #: Characters of a reason that are kept.
 MAX_REASON = 1000
+#: Asked to stay away, but a mistake in that answer must not keep events for days.
+MAX_RETRY_AFTER = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +52,26 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
+class Failed:
+    """The destination's own code failed, or ours that makes the body for it."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotMade:
+    """The store or the memory was in the way: the destination knows nothing of this attempt."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Attempted:
     """An attempt that came to its end."""
 
     claim: Claim
     ended_at: datetime
-    outcome: Outcome | Exception
+    outcome: Outcome | Failed | NotMade
 
 
 class Attempts:
@@ -75,13 +93,16 @@ class Attempts:
 
     def attempt(self, claim: Claim) -> Attempted:
         """Hand the event over; never raises."""
-        outcome: Outcome | Exception
+        outcome: Outcome | Failed | NotMade
         try:
             outcome = self._deliver(claim)
-        except Exception as error:
+        except (InboxUnavailableError, MemoryError) as error:
+            log.error("action=not_attempted id=%s reason=%s", claim.event_id, error)
+            outcome = NotMade(f"not attempted: {error}")
+        except BaseException as error:  # code of others may even raise SystemExit
             log.warning("action=fault id=%s destination=%s", claim.event_id, claim.destination, exc_info=error)
-            outcome = error
-        return Attempted(claim, datetime.now(UTC), outcome)
+            outcome = Failed(_line(f"{type(error).__name__}: {_text(error)}"))
+        return Attempted(claim, clock.now(), outcome)
 
     def _deliver(self, claim: Claim) -> Outcome:
         material = self._store.material(claim.event_id)
@@ -102,12 +123,7 @@ class Attempts:
             echo=material.echo,
         )
         body = self._rendered(material, merged, self._terms[claim.destination])
-        outcome = self._destinations[claim.destination].deliver(event, merged, material.changes, body)
-        if not isinstance(outcome, Accepted | Refused | Unavailable | TimedOut):
-            raise TypeError(
-                f"deliver returned {type(outcome).__name__}, not Accepted, Refused, Unavailable or TimedOut"
-            )
-        return outcome
+        return checked(self._destinations[claim.destination].deliver(event, merged, material.changes, body))
 
     def _rendered(self, material: Material, merged: JsonObject | None, terms: Terms) -> RenderedBody:
         as_received = "xml" in material.content_type.partition(";")[0].lower()
@@ -124,6 +140,40 @@ class Attempts:
         return RenderedBody("application/json", exact_json(document))
 
 
+def checked(outcome: object) -> Outcome:
+    """What a destination returned, with the types and within the bounds that were agreed.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    match outcome:
+        case Accepted(note=str(note)):
+            return Accepted(_line(note))
+        case Refused(reason=str(reason), unknown_order=bool(unknown)):
+            return Refused(_line(reason), unknown)
+        case Unavailable(reason=str(reason), retry_after=None):
+            return Unavailable(_line(reason))
+        case Unavailable(reason=str(reason), retry_after=int() | float() as seconds) if not math.isnan(seconds):
+            return Unavailable(_line(reason), min(max(seconds, 0.0), MAX_RETRY_AFTER))
+        case TimedOut(reason=str(reason)):
+            return TimedOut(_line(reason))
+        case Accepted() | Refused() | Unavailable() | TimedOut():
+            raise TypeError(f"deliver returned {type(outcome).__name__} with a member of another type than agreed")
+    raise TypeError(f"deliver returned {type(outcome).__name__}, not Accepted, Refused, Unavailable or TimedOut")
+
+
+def _line(reason: str) -> str:
+    """As it can be stored: bounded, and without halves of characters."""
+    return reason[:MAX_REASON].encode("utf-8", "replace").decode()
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return "(its message cannot be read)"
+
+
 def concluded(attempted: Attempted, terms: Terms, *, dead_holds: bool) -> Finished:
     """What follows from an outcome in queued processing: done, tried again, or dead.
 
@@ -135,10 +185,10 @@ def concluded(attempted: Attempted, terms: Terms, *, dead_holds: bool) -> Finish
     if isinstance(outcome, Accepted):
         return Finished(claim, ended_at, kind, reason, State.DONE)
     delay = backoff(claim.attempt, terms.retry_first, terms.retry_last)
-    if isinstance(outcome, Unavailable | TimedOut):
+    if isinstance(outcome, Unavailable | TimedOut | NotMade):
         delay = min(delay, LAST_PROBE)  # so that something is due when the destination is looked at again
         if isinstance(outcome, Unavailable) and outcome.retry_after is not None:
-            delay = max(delay, min(outcome.retry_after, 3600.0))
+            delay = max(delay, outcome.retry_after)
         due_at = ended_at + timedelta(seconds=delay)
         return Finished(claim, ended_at, kind, reason, State.WAITING, due_at=due_at, refused_ms=claim.refused_ms)
     left = terms.dead_after - claim.refused_ms / 1000
@@ -156,8 +206,8 @@ def concluded(attempted: Attempted, terms: Terms, *, dead_holds: bool) -> Finish
     )
 
 
-def described(outcome: Outcome | Exception) -> tuple[AttemptOutcome, str | None]:
-    """How an outcome is kept: its kind, and the reason in a bounded line."""
+def described(outcome: Outcome | Failed | NotMade) -> tuple[AttemptOutcome, str | None]:
+    """How an outcome is kept: its kind, and the reason."""
     match outcome:
         case Accepted():
             kind, reason = AttemptOutcome.ACCEPTED, outcome.note
@@ -168,6 +218,8 @@ def described(outcome: Outcome | Exception) -> tuple[AttemptOutcome, str | None]
             kind, reason = AttemptOutcome.UNAVAILABLE, outcome.reason
         case TimedOut():
             kind, reason = AttemptOutcome.TIMED_OUT, outcome.reason
-        case _:
-            kind, reason = AttemptOutcome.FAULT, f"{type(outcome).__name__}: {outcome}"
-    return kind, reason[:MAX_REASON] or None
+        case Failed():
+            kind, reason = AttemptOutcome.FAULT, outcome.reason
+        case NotMade():
+            kind, reason = AttemptOutcome.INTERRUPTED, outcome.reason
+    return kind, reason or None

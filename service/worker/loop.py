@@ -9,19 +9,22 @@ from __future__ import annotations
 import logging
 import queue
 import time
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 from handlers.interface import Accepted, Endpoint, Refused, TimedOut, Unavailable
 from service.inbox.applying import ChangedMeanwhileError
 from service.inbox.interface import InboxUnavailableError, State
 from service.inbox.work import Look, Work, WorkStore
-from service.inbox.work_values import AcceptedEvent, Applied, Claim, Finished, Standing
+from service.inbox.work_values import AcceptedEvent, Applied, Claim, Finished
 from service.wake import WakeUp
-from service.worker.attempts import Attempted, Attempts, Terms, concluded, described
+from service.worker.attempts import MAX_RETRY_AFTER, Attempted, Attempts, NotMade, Terms, concluded, described
+from service.worker.clock import now as _now
+from service.worker.crew import Crew
 from service.worker.inline import InlineAnswer, InlineRequest
 from service.worker.lane import Circuit, Lane
 from service.worker.merging import Merging
@@ -36,6 +39,8 @@ MAX_BATCH = 32
 LONGEST_SLEEP = 5.0
 #: Seconds between two attempts to write while the store refuses.
 STORE_PAUSE = 0.5
+
+NO_INLINE = "no destination has inline = true for this webhook"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +75,13 @@ class Worker:
         self._lanes = lanes
         self._terms = terms
         self._rules = rules
-        self._pool = ThreadPoolExecutor(rules.concurrency, thread_name_prefix="attempt")
+        self._crew = Crew(rules.concurrency)
         self._ended: queue.SimpleQueue[Attempted] = queue.SimpleQueue()
         self._asked: queue.SimpleQueue[InlineRequest] = queue.SimpleQueue()
         self._to_write: list[Attempted] = []
         self._requests: list[InlineRequest] = []
         self._waiting: dict[int, list[InlineRequest]] = {}
-        self._batch_limit = MAX_BATCH
+        self._looks_for_fault = False
         self._stopping = False
         self._told_trouble: str | None = None
 
@@ -93,10 +98,6 @@ class Worker:
     def run(self, *, drain_seconds: float) -> None:
         """Work until `stop`; then wait so long for attempts under way. What is not finished then is repeated."""
         self._recover()
-        for name, standing in self._standings().items():
-            if standing.unavailable and name in self._lanes:
-                # As the last worker left it: one attempt first.
-                self._lanes[name].circuit = Circuit.OPEN
         while not self._stopping:
             try:
                 sleep = self._turn()
@@ -115,18 +116,25 @@ class Worker:
         while not self._stopping:
             try:
                 with self._store.write() as work:
-                    interrupted = work.recover(_now())
+                    now = _now()
+                    interrupted = work.recover(now, now + self._longest_wait())
+                with self._store.look() as look:
+                    standings = look.standings()
             except InboxUnavailableError as error:
                 self._tell_trouble(str(error))
                 self._wake_up.wait(STORE_PAUSE)
             else:
                 if interrupted:
                     log.warning("action=recovered interrupted_attempts=%d", interrupted)
+                for name, standing in standings.items():
+                    if standing.unavailable and name in self._lanes:
+                        # As the last worker left it: one attempt first.
+                        self._lanes[name].circuit = Circuit.OPEN
                 return
 
-    def _standings(self) -> Mapping[str, Standing]:
-        with self._store.look() as look:
-            return look.standings()
+    def _longest_wait(self) -> timedelta:
+        pauses = [terms.retry_last for terms in self._terms.values()]
+        return timedelta(seconds=max(MAX_RETRY_AFTER, self._rules.inline_takeover, *pauses))
 
     def _turn(self) -> float:
         """Do what can be done now; returns the seconds after which there may be more, 0 for at once."""
@@ -140,7 +148,7 @@ class Worker:
         standings = look.standings()
         for name, lane in self._lanes.items():
             lane.paused = name in standings and standings[name].paused
-        events = look.to_apply(now, self._batch_limit)
+        events = look.to_apply(now, 1 if self._looks_for_fault else MAX_BATCH)
         batch, behind = self._merged(look, events)
         if batch or self._to_write or self._requests or self._anything_due(look, now):
             try:
@@ -151,11 +159,11 @@ class Worker:
                 if self._isolate_fault(batch):
                     return 0.0
                 raise
-            self._batch_limit = MAX_BATCH
+            self._looks_for_fault = False
             for claim in begun:
-                self._pool.submit(self._attempt, claim)
-            if batch or begun:
-                return 0.0 if len(events) == self._batch_limit else self._seconds_to_wait(look)
+                self._crew.submit(partial(self._attempt, claim))
+            if len(events) == MAX_BATCH or self._requests:
+                return 0.0
         return self._seconds_to_wait(look)
 
     def _merged(self, look: Look, events: list[AcceptedEvent]) -> tuple[list[Applied], set[str]]:
@@ -165,49 +173,49 @@ class Worker:
         at_once = {event.id for event in events}
         asked = {request.event_id for request in self._requests} - at_once
         inline = [event for event in map(look.one_to_apply, sorted(asked)) if event is not None]
-        merged = self._merging.merge(look, [*events, *inline])
+        together = [*inline, *events]
+        if self._looks_for_fault:
+            together = together[:1]
+        merged = self._merging.merge(look, together)
         behind = {applied.event.id for applied in merged if applied.behind and applied.event.id in asked}
         batch = [
-            replace(applied, holds=False) if applied.fault and not self._holds(applied, asked) else applied
+            replace(applied, holds=self._holds(applied.event.id)) if applied.fault else applied
             for applied in merged
             if applied.event.id not in behind
         ]
         return batch, behind
 
-    def _holds(self, applied: Applied, asked: set[str]) -> bool:
+    def _holds(self, event_id: str) -> bool:
+        """Whether later events of its order wait for this one, if it fails."""
         # A sender that waits learns of the fault and does not come again: nobody may have to wait for this event.
-        return self._rules.dead_holds and applied.event.id not in asked
+        return self._rules.dead_holds and all(request.event_id != event_id for request in self._requests)
 
     def _write(self, batch: Sequence[Applied], behind: set[str], now: datetime) -> list[Claim]:
         ended, requests = self._to_write, self._requests
         answers: list[tuple[InlineRequest, InlineAnswer, str | None]] = []
         begun: list[Claim] = []
         asked: dict[int, list[InlineRequest]] = {}
-        lanes_before = {name: replace(lane) for name, lane in self._lanes.items()}
-        try:
-            with self._store.write() as work:
-                answers += self._finish(work, ended, now)
-                if batch:
-                    work.apply(batch, now)
-                for request in requests:
-                    if request.event_id in behind:
-                        answers.append(self._left_to_sender(work, request, InlineAnswer.BEHIND, now))
-                    else:
-                        self._begin_inline(work, request, now, begun, asked, answers)
-                for name, lane in self._lanes.items():
-                    while (room := self._room(lane, len(begun))) > 0:
-                        claims = work.claim(name, now, room)
-                        for _ in claims:
-                            lane.begin(time.monotonic())
-                        begun += claims
-                        if len(claims) < room or lane.max_per_second is not None:
-                            break
-        except BaseException:
-            for name, lane in lanes_before.items():
-                _restore(self._lanes[name], lane)
-            raise
+        later: list[InlineRequest] = []
+        with self._lanes_as_written(), self._store.write() as work:
+            answers += self._finish(work, ended, now)
+            if batch:
+                work.apply(batch, now)
+            for request in requests:
+                if request.event_id in behind:
+                    answers.append(self._left_to_sender(work, request, InlineAnswer.BEHIND, now))
+                elif not self._begin_inline(work, request, now, begun, asked, answers):
+                    later.append(request)
+            # Where all of them want more than there is, each has its turn.
+            for name, lane in sorted(self._lanes.items(), key=lambda item: item[1].in_flight):
+                while (room := self._room(lane)) > 0:
+                    claims = work.claim(name, now, room)
+                    for _ in claims:
+                        lane.begin(time.monotonic())
+                    begun += claims
+                    if len(claims) < room or lane.max_per_second is not None:
+                        break
         # On disk: only now the outside may know.
-        self._to_write, self._requests = [], []
+        self._to_write, self._requests = [], later
         for attempted in ended:
             self._waiting.pop(attempted.claim.handover_id, None)
         for handover_id, waiting in asked.items():
@@ -217,7 +225,18 @@ class Worker:
         self._log(ended, batch)
         return begun
 
-    def _room(self, lane: Lane, begun: int) -> int:
+    @contextmanager
+    def _lanes_as_written(self) -> Iterator[None]:
+        """What is not written has not happened to the lanes either."""
+        before = {name: replace(lane) for name, lane in self._lanes.items()}
+        try:
+            yield
+        except BaseException:
+            for name, lane in before.items():
+                _restore(self._lanes[name], lane)
+            raise
+
+    def _room(self, lane: Lane) -> int:
         in_flight = sum(each.in_flight for each in self._lanes.values())
         return min(lane.capacity(time.monotonic()), self._rules.concurrency - in_flight)
 
@@ -260,7 +279,7 @@ class Worker:
                 if was_closed:
                     log.warning("action=destination_unavailable destination=%s", lane.name)
                 next_at = now + timedelta(seconds=lane.probe_at - monotonic)
-                work.note_destination(lane.name, now, outcome.reason[:1000], next_at)
+                work.note_destination(lane.name, now, outcome.reason, next_at)
         else:
             lane.abandoned()
         return False
@@ -273,19 +292,21 @@ class Worker:
         begun: list[Claim],
         asked: dict[int, list[InlineRequest]],
         answers: list[tuple[InlineRequest, InlineAnswer, str | None]],
-    ) -> None:
-        """Attempt the event now, if nothing is in the way."""
-        endpoint, state, reason = work.standing(request.event_id)
-        destination = self._rules.inline.get(endpoint)
-        if destination is None:
-            answers.append((request, InlineAnswer.TROUBLE, "no destination has inline = true for this webhook"))
-            return
+    ) -> bool:
+        """Attempt the event now, if nothing is in the way; whether that can be said."""
+        standing = work.standing(request.event_id)
+        destination = None if standing is None else self._rules.inline.get(standing.endpoint)
+        if standing is None or destination is None:
+            missing = "the event is not there" if standing is None else NO_INLINE
+            answers.append((request, InlineAnswer.TROUBLE, missing))
+            return True
         row = work.of_event(request.event_id, destination)
         if row is None:
-            answer = {State.DEAD: InlineAnswer.FAULT, State.WAITING: InlineAnswer.BEHIND}.get(
-                state, InlineAnswer.DONE
-            )
-            answers.append((request, answer, reason))
+            if standing.state is State.RECEIVED:
+                return False  # the event that it waited for has just gone: it is merged in the next turn
+            # On its way to others only, it is over as far as its sender is concerned.
+            answer = InlineAnswer.DONE if standing.handed_over else _WITHOUT_HANDOVER.get(standing.state)
+            answers.append((request, answer or InlineAnswer.DONE, standing.reason))
         elif row.state in (State.DONE, State.CANCELLED):
             answers.append((request, InlineAnswer.DONE, None))
         elif row.state == State.PROCESSING:
@@ -299,6 +320,7 @@ class Worker:
             begun.append(work.claim_one(row, now))
             self._lanes[destination].begin(time.monotonic())
             asked.setdefault(row.id, []).append(request)
+        return True
 
     def _left_to_sender(
         self, work: Work, request: InlineRequest, answer: InlineAnswer, now: datetime
@@ -312,7 +334,7 @@ class Worker:
         self._wake_up.wake()
 
     def _anything_due(self, look: Look, now: datetime) -> bool:
-        return any(self._room(lane, 0) > 0 and look.is_due(name, now) for name, lane in self._lanes.items())
+        return any(self._room(lane) > 0 and look.is_due(name, now) for name, lane in self._lanes.items())
 
     def _seconds_to_wait(self, look: Look) -> float:
         """Until the next event, attempt or probe is due."""
@@ -322,7 +344,7 @@ class Worker:
         for name, lane in self._lanes.items():
             if (until := lane.waits_until(monotonic)) is not None:
                 seconds.append(until - monotonic)
-            elif self._room(lane, 0) > 0:
+            elif self._room(lane) > 0:
                 moments.append(look.next_due(name))
         for moment in moments:
             if moment is not None:
@@ -333,12 +355,14 @@ class Worker:
         """Something in a transaction was a mistake of ours: find the event, set it aside; whether that helps."""
         if len(batch) > 1:
             log.exception("action=turn_failed events=%d", len(batch))
-            self._batch_limit = 1
+            self._looks_for_fault = True
             return True
         if not batch or batch[0].fault:
             return False
         log.exception("action=store_fault id=%s", batch[0].event.id)
-        fault = Applied(batch[0].event, fault=True, reason="storing what it does to the mirror failed")
+        event = batch[0].event
+        reason = "storing what it does to the mirror failed"
+        fault = Applied(event, fault=True, reason=reason, holds=self._holds(event.id))
         with self._store.write() as work:
             work.apply([fault], _now())
         return True
@@ -353,11 +377,11 @@ class Worker:
                     self._write_ended()
                 except InboxUnavailableError as error:
                     self._tell_trouble(str(error))
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._crew.dismiss()
 
     def _write_ended(self) -> None:
         now = _now()
-        with self._store.write() as work:
+        with self._lanes_as_written(), self._store.write() as work:
             answers = self._finish(work, self._to_write, now)
         self._to_write = []
         for request, answer, reason in answers:
@@ -389,6 +413,20 @@ class Worker:
                 log.info("action=merged id=%s destinations=%d", applied.event.id, len(applied.destinations))
 
 
+#: Where an event stands that was handed over to nobody -> what its sender is told; any other: it is done.
+_WITHOUT_HANDOVER: Mapping[State, InlineAnswer] = {
+    State.DEAD: InlineAnswer.FAULT,
+    State.WAITING: InlineAnswer.BEHIND,
+}
+
+#: Outcomes after which the sender comes again, with what it is told.
+_COMES_AGAIN: Mapping[type, InlineAnswer] = {
+    Unavailable: InlineAnswer.UNAVAILABLE,
+    TimedOut: InlineAnswer.TIMED_OUT,
+    NotMade: InlineAnswer.TROUBLE,
+}
+
+
 def concluded_inline(attempted: Attempted, takeover: float) -> tuple[Finished, InlineAnswer]:
     """What follows from an outcome while the sender waits: a final answer ends the event, a 5xx leaves it to the
     sender, who comes again, and to the worker after `takeover` seconds without."""
@@ -396,12 +434,11 @@ def concluded_inline(attempted: Attempted, takeover: float) -> tuple[Finished, I
     kind, reason = described(outcome)
     if isinstance(outcome, Accepted):
         return Finished(claim, ended_at, kind, reason, State.DONE), InlineAnswer.DONE
-    if isinstance(outcome, Unavailable | TimedOut):
+    if comes_again := _COMES_AGAIN.get(type(outcome)):
         due_at = ended_at + timedelta(seconds=takeover)
-        answer = InlineAnswer.TIMED_OUT if isinstance(outcome, TimedOut) else InlineAnswer.UNAVAILABLE
         return (
             Finished(claim, ended_at, kind, reason, State.WAITING, due_at=due_at, refused_ms=claim.refused_ms),
-            answer,
+            comes_again,
         )
     # The sender learns of it and does not come again, so nobody may have to wait for this event.
     if isinstance(outcome, Refused):
@@ -409,10 +446,6 @@ def concluded_inline(attempted: Attempted, takeover: float) -> tuple[Finished, I
     else:
         answer = InlineAnswer.FAULT
     return Finished(claim, ended_at, kind, reason, State.DEAD, refused_ms=claim.refused_ms), answer
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _restore(lane: Lane, before: Lane) -> None:
