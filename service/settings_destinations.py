@@ -298,6 +298,8 @@ class DestinationSettings(BaseModel):
         ways = [given for keys in _WAYS if (given := self._given((*keys, *_with_files(keys))))]
         if len(ways) > 1:
             return f"{ways[0][0]} and {ways[1][0]} are two ways to say who we are; give one of them"
+        if ways and "authorization" in map(str.lower, self.header_fields):
+            return f"{ways[0][0]} and a header Authorization are two ways to say who we are; give one of them"
         for keys in _WAYS:
             lacking = [key for key in keys[:3] if getattr(self, key) is None]
             if self._given((*keys, *_with_files(keys))) and lacking:

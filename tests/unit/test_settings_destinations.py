@@ -161,6 +161,10 @@ def test_change_of_an_option_or_a_secret_is_a_difference() -> None:
             [*HTTP, 'token = "a"', 'username = "u"'],
             ": username and token are two ways to say who we are; give one of them",
         ),
+        (
+            [*HTTP, 'token = "a"', 'headers = ["authorization: x"]'],
+            ": token and a header Authorization are two ways to say who we are; give one of them",
+        ),
         ([*HTTP, 'username = "u"'], ": password is missing beside username"),
         ([*HTTP, 'scope = "u"'], ": client_id and client_secret and token_url is missing beside scope"),
         ([*HTTP, 'key = "k.pem"'], ": key is of no use without certificate"),

@@ -37,8 +37,8 @@ class Fault:
 
     call: str
     """Beginning of "METHOD /path"."""
-    status: int
-    """0: the call is carried out, and the connection ends without an answer."""
+    status: int | None
+    """0: the call is carried out, and the connection ends without an answer; None: all goes well."""
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     first: Callable[[], None] = lambda: None
@@ -106,7 +106,8 @@ class BusinessCentral:
             if headers.get("Authorization") != "Bearer t":
                 return 401, b"", {}, False
             status, document = self._carry_out(method, path, target, headers, body)
-            return status, b"" if document is None else _written(document), {}, fault is not None
+            ends = fault is not None and fault.status == 0
+            return status, b"" if document is None else _written(document), {}, ends
 
     def _carry_out(self, method: str, path: str, target: str, headers: Any, body: bytes) -> tuple[int, Any]:
         orders = f"/api/companies({COMPANY})/purchaseOrders"

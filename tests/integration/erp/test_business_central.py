@@ -189,6 +189,17 @@ def test_line_that_somebody_changed_meanwhile_is_read_and_judged_again(
     as_split(central)
 
 
+def test_split_line_that_appears_between_looking_and_creating_is_not_created_twice(
+    central: BusinessCentral, erp: Destination
+) -> None:
+    def late() -> None:
+        central.lines[10001] = LINE | {"quantity": Decimal("70.125"), "expectedReceiptDate": "2026-12-14"}
+
+    central.faults = [Fault("POST /api", None, first=late)]
+    assert isinstance(deliver(erp, order(*SPLIT)), Accepted)
+    as_split(central)
+
+
 @pytest.mark.parametrize("status", [404, 409, 412])
 def test_line_that_is_always_changed_by_somebody_else_is_unavailable_and_the_order_released(
     central: BusinessCentral, erp: Destination, status: int

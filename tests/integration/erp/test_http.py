@@ -304,3 +304,37 @@ def test_proxy_of_the_environment_is_used_but_not_for_this_machine(
     with Recipient() as here:
         assert deliver(here.url) == Accepted("200 OK")
     assert len(server.requests) == 1
+
+
+def test_proxy_that_drips_its_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def drip() -> None:
+        client, _ = listener.accept()
+        with client:
+            client.recv(65536)
+            client.sendall(b"HTTP/1.1 200 OK\r\n")
+            try:
+                while not given_up.wait(0.05):
+                    client.sendall(b"X: y\r\n")
+            except OSError:
+                return  # as it should be
+
+    given_up = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=drip)
+        thread.start()
+        for name in ("HTTPS_PROXY", "https_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{listener.getsockname()[1]}")
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        started = time.monotonic()
+        timer = threading.Timer(10, given_up.set)
+        timer.start()
+        outcome = deliver("https://erp.example/", timeout=0.5)
+        took = time.monotonic() - started
+        given_up.set()
+        timer.cancel()
+        thread.join(10)
+        timer.join(10)
+    assert took < 5
+    assert isinstance(outcome, Unavailable)
+    assert outcome.reason.startswith("erp.example: ")
