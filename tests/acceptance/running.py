@@ -172,6 +172,14 @@ port = {self.port}
         row: dict[str, Any] = json.loads(event_json(InboxReader(self.database).event(event_id)))
         return row
 
+    def wait_for_state(self, event_id: str, state: str, seconds: float = 30.0) -> dict[str, Any]:
+        """The event, as soon as it stands there."""
+        deadline = time.monotonic() + seconds
+        while (row := self.event(event_id))["state"] != state:
+            assert time.monotonic() < deadline, row
+            time.sleep(0.05)
+        return row
+
     def raw(self, event_id: str) -> bytes:
         """What `webhooks events show --raw` prints, without starting a process for it."""
         return InboxReader(self.database).body(event_id)

@@ -1,4 +1,4 @@
-"""`processing.mode` inline, over real HTTPS, with a real HTTP server for an ERP: the answer is what the ERP said."""
+"""`processing.mode` inline, over real HTTPS, with a real HTTP server for an ERP: the answer is what that said."""
 
 from __future__ import annotations
 
@@ -135,13 +135,6 @@ def problem(response: requests.Response, status: int, slug: str) -> dict[str, An
     return details
 
 
-def wait_for_state(service: RunningService, event_id: str, state: str, seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while (row := service.event(event_id))["state"] != state:
-        assert time.monotonic() < deadline, row
-        time.sleep(0.1)
-
-
 def test_event_that_the_erp_takes_is_200_and_done(inline: RunningService, erp: Erp) -> None:
     response = send(inline, order("TAKEN"))
     assert response.status_code == 200
@@ -235,7 +228,7 @@ def test_event_that_its_sender_leaves_is_taken_over_by_the_worker(inline: Runnin
     erp.says.clear()
     time.sleep(1.5)
     assert len(erp.keys["LEFT"]) == 1, "the sender still owns the retry"
-    wait_for_state(inline, details["eventId"], "done")
+    inline.wait_for_state(details["eventId"], "done")
     assert len(erp.keys["LEFT"]) == 2
     assert len(set(erp.keys["LEFT"])) == 1
 

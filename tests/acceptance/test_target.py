@@ -24,10 +24,11 @@ from tests.issuer import IssuerServer, rsa_key
 class Target:
     """A target in a folder of its own, driven by its commands alone."""
 
-    def __init__(self, folder: Path, issuer: str = "http://localhost:9") -> None:
+    def __init__(self, folder: Path, issuer: str = "http://localhost:9", *options: str) -> None:
         self.folder = folder
         self.port = free_port()
         self.issuer = issuer
+        self.options = options
 
     def command(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Carry out `python -m tools.target ... --folder ...`; a failure is shown with what was said."""
@@ -47,7 +48,7 @@ class Target:
     @property
     def places(self) -> list[str]:
         """Options of `start` and `run`."""
-        return ["--port", str(self.port), "--issuer", self.issuer]
+        return ["--port", str(self.port), "--issuer", self.issuer, *self.options]
 
     @property
     def secrets(self) -> dict[str, str]:
@@ -60,18 +61,31 @@ class Target:
         rows: list[dict[str, Any]] = json.loads(self.command("effects", "--order", order, *options).stdout)
         return rows
 
+    def handled(self, order: str, count: int) -> list[dict[str, Any]]:
+        """What came of the order, as soon as so much came of it."""
+        deadline = time.monotonic() + 30
+        while len(rows := json.loads(self.command("handled", "--order", order).stdout)) < count:
+            assert time.monotonic() < deadline, f"{rows}, and {self.effects(order)}"
+        assert len(rows) == count, rows
+        return list(rows)
+
     def get(self, path: str) -> requests.Response:
         """GET without credentials."""
         return requests.get(f"https://localhost:{self.port}{path}", verify=str(self.folder / "ca.pem"), timeout=20)
 
     def post(
-        self, path: str, body: bytes, auth: Any = None, headers: dict[str, str] | None = None
+        self,
+        path: str,
+        body: bytes,
+        auth: Any = None,
+        headers: dict[str, str] | None = None,
+        port: int | None = None,
     ) -> requests.Response:
         """POST as Tradecloud does, unless told otherwise."""
         if auth is None and headers is None:
             auth = (b"tradecloud", self.secrets["TC_PASSWORD"].encode())
         return requests.post(
-            f"https://localhost:{self.port}{path}",
+            f"https://localhost:{port or self.port}{path}",
             data=body,
             auth=auth,
             headers={"Content-Type": "application/json"} | (headers or {}),
@@ -237,6 +251,7 @@ def test_effects_are_what_the_service_lists_of_the_order(target: Target) -> None
     sent = order(mine)
     for path, body in ((ORDER, sent), (ORDER, sent), (ORDER, order(mine)), (SHIPMENT, shipment(mine))):
         assert target.post(path, body).status_code == 202
+    target.handled(mine, 3)  # from now on their states stay as they are
     listed = subprocess.run(
         [
             COMMAND,
@@ -256,6 +271,92 @@ def test_effects_are_what_the_service_lists_of_the_order(target: Target) -> None
     assert [row["deliveries"] for row in found] == [1, 1, 2]
     assert found == [{name: row[name] for name in found[0]} for row in json.loads(listed.stdout)]
     assert target.effects(mine + "0") == []
+
+
+@pytest.mark.parametrize("state", ["erp-down", "erp-slow"])
+def test_event_that_came_while_the_erp_had_trouble_is_handled_once_afterwards(target: Target, state: str) -> None:
+    mine = number()
+    target.command(state, "on")
+    try:
+        assert target.post(ORDER, order(mine)).status_code == 202
+        time.sleep(1)
+        target.handled(mine, 0 if state == "erp-down" else 1)
+        assert [row["state"] for row in target.effects(mine)] != ["done"]
+    finally:
+        target.command(state, "off")
+    (row,) = target.handled(mine, 1)
+    assert row["outcome"].startswith("taken by the ERP as ")
+
+
+@pytest.mark.parametrize("beginning", ["TCCONF-422", "TCCONF-404", "TCCONF-CRASH"])
+def test_event_that_the_processing_refuses_is_handled_when_it_is_dead(target: Target, beginning: str) -> None:
+    mine = f"{beginning}-{number()}"
+    assert target.post(ORDER, order(mine)).status_code == 202
+    (row,) = target.handled(mine, 1)
+    assert (row["state"], row["outcome"]) == ("dead", "kept")
+
+
+def test_order_is_shown_as_it_is_after_its_events(target: Target) -> None:
+    mine = number()
+    sent = order(mine)
+    assert target.post(ORDER, sent).status_code == 202
+    shown = json.loads(target.command("order", "--order", mine).stdout)
+    lines = json.loads(sent)["orderEvent"]["lines"]
+    assert [line["id"] for line in shown["lines"]] == [line["id"] for line in lines]
+    assert shown["version"] == json.loads(sent)["orderEvent"]["version"]
+    one_line(target.command("order", "--order", "no such order", check=False), "no such order")
+
+
+@pytest.fixture(scope="module")
+def inline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    """A target that answers what its ERP says, with a second node."""
+    folder = tmp_path_factory.mktemp("inline") / "folder"
+    started = Target(folder, "http://localhost:9", "--mode", "inline", "--second-port", str(free_port())).start()
+    yield started
+    second = int(started.options[-1])
+    started.command("stop")
+    for port in (started.port, second, int((folder / "erp-port").read_text())):
+        with pytest.raises(requests.ConnectionError):
+            requests.get(f"https://localhost:{port}/", timeout=5)
+
+
+@pytest.mark.parametrize(("state", "status"), [("erp-down", 502), ("erp-slow", 504)])
+def test_trouble_of_the_erp_is_answered_and_its_repetition_is_handled_once(
+    inline: Target, state: str, status: int
+) -> None:
+    mine = number()
+    sent = order(mine)
+    inline.command(state, "on")
+    try:
+        for _ in range(2):
+            answer = inline.post(ORDER, sent)
+            assert (answer.status_code, int(answer.headers["Retry-After"]) > 0) == (status, True)
+            assert answer.elapsed.total_seconds() < 5
+    finally:
+        inline.command(state, "off")
+    answer = inline.post(ORDER, sent)
+    assert (answer.status_code, answer.json()["status"]) == (200, "processed")
+    inline.handled(mine, 1)
+
+
+@pytest.mark.parametrize(
+    ("beginning", "status"), [("TCCONF-422", 400), ("TCCONF-404", 404), ("TCCONF-CRASH", 500), ("TCCONF-500", 500)]
+)
+def test_refusal_of_the_processing_is_the_answer_and_the_event_is_kept(
+    inline: Target, beginning: str, status: int
+) -> None:
+    mine = f"{beginning}-{number()}"
+    assert inline.post(ORDER, order(mine)).status_code == status
+    (row,) = inline.handled(mine, 1)
+    assert row["outcome"] == "kept"
+
+
+def test_second_node_knows_what_came_to_the_first_one(inline: Target) -> None:
+    mine = number()
+    sent = order(mine)
+    assert inline.post(ORDER, sent).status_code == 200
+    assert inline.post(ORDER, sent, port=int(inline.options[-1])).json()["duplicate"] is True
+    inline.handled(mine, 1)
 
 
 @pytest.mark.parametrize("action", ["kill", "restart"])

@@ -343,7 +343,7 @@ class TestStart:
                     assert json.loads(answer.stdout)["status"] == "queued", answer.stderr
                 (listing,) = [line for line in lines if line.endswith("events list")]
                 shown = subprocess.run(["sh", "-c", listing], cwd=tmp_path, capture_output=True, timeout=20)
-                assert shown.stdout.count(b"received") == 2
+                assert shown.stdout.count(b"IssuedBy") == 2
                 assert (tmp_path / ".webhooks-dev").stat().st_mode & 0o777 == 0o700
                 for secret in ("curl.conf", "key.pem", "password.txt", "inbox.db"):
                     assert (tmp_path / ".webhooks-dev" / secret).stat().st_mode & 0o077 == 0, secret
