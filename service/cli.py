@@ -8,13 +8,21 @@ from contextlib import contextmanager
 
 import typer
 
+from handlers.interface import Endpoint
 from service.commands.credentials import credentials, secret
+from service.commands.destinations import destinations
 from service.commands.drift import drift
 from service.commands.events import events
+from service.commands.exit_status import ExitStatus
+from service.commands.mirror import mirror_commands
+from service.commands.release import release
+from service.commands.repair import cancel, replay, skip
 from service.commands.serving import maintenance, serve, show_config, work
 from service.errors import StartError
 from service.inbox.interface import InboxUnavailableError
+from service.inbox.mirror_reader import NoSuchSubjectError
 from service.inbox.reader import NoSuchEventError
+from service.inbox.repair import NotPossibleError
 from service.settings import SettingsError
 
 app = typer.Typer(
@@ -31,7 +39,12 @@ app.command("config")(show_config)
 app.command()(maintenance)
 app.command()(credentials)
 app.command()(drift)
+for command in (release, replay, cancel, skip):
+    events.command()(command)
 app.add_typer(events, name="events")
+app.add_typer(mirror_commands(Endpoint.ORDER), name="orders")
+app.add_typer(mirror_commands(Endpoint.SHIPMENT), name="shipments")
+app.add_typer(destinations, name="destinations")
 app.add_typer(secret, name="secret")
 
 
@@ -45,11 +58,18 @@ def main() -> None:
 def _one_line_errors() -> Iterator[None]:
     try:
         yield
-    except (SettingsError, StartError, InboxUnavailableError, NoSuchEventError) as error:
-        for line in str(error).splitlines():
-            print(f"webhooks: {line}", file=sys.stderr)
-        sys.exit(1)
+    except (SettingsError, StartError, InboxUnavailableError, NoSuchEventError, NoSuchSubjectError) as error:
+        _say(error)
+        sys.exit(ExitStatus.TROUBLE)
+    except NotPossibleError as error:
+        _say(error)
+        sys.exit(ExitStatus.LEFT)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         print(f"webhooks: {where}{error.strerror or error}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(ExitStatus.TROUBLE)
+
+
+def _say(error: Exception) -> None:
+    for line in str(error).splitlines():
+        print(f"webhooks: {line}", file=sys.stderr)

@@ -13,6 +13,13 @@ from handlers.interface import Endpoint
 from service.inbox.interface import State
 from service.settings import Settings, load
 
+
+def _not_empty(reason: str) -> str:
+    if not reason.strip():
+        raise typer.BadParameter("say why, in a few words")
+    return reason.strip()
+
+
 ConfigOption = Annotated[
     Path | None,
     typer.Option(
@@ -30,6 +37,12 @@ SinceOption = Annotated[
     str | None, typer.Option(help="Received at or after: 2026-11-23, 2026-11-23T08:00Z, 2h, 7d.")
 ]
 UntilOption = Annotated[str | None, typer.Option(help="Received before; as --since.")]
+DestinationOption = Annotated[str | None, typer.Option(help="On their way to this destination, now or before.")]
+ReasonOption = Annotated[
+    str, typer.Option("--reason", help="Why; goes on record with your name and the time.", callback=_not_empty)
+]
+
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
 
 #: `--since 2h`: a number and one of these.
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from service.console.text import escaped
+from service.console.text import cut, escaped, minute
 from service.drift import Kind
 from service.inbox.drift_ledger import MAX_ROWS, NOT_TOLD_APART
 from service.inbox.reader import Row
@@ -54,12 +54,12 @@ def _lines(findings: Sequence[Finding]) -> Iterator[str]:
         rows = [finding.row for finding in group]
         yield heading
         for row in rows[:_MAX_SHOWN]:
-            detail = _cut(escaped(row["detail"])) or "everything else"
+            detail = cut(escaped(row["detail"]), _WIDTH) or "everything else"
             yield _line(
                 f"  {detail}",
                 row["events"],
-                _minute(row["first_at"]),
-                _minute(row["last_at"]),
+                minute(row["first_at"]),
+                minute(row["last_at"]),
                 row["example_event_id"],
             )
         if len(rows) > _MAX_SHOWN:
@@ -78,15 +78,6 @@ def _heading(finding: Finding) -> str:
 
 def _line(what: str, events: object, since: str, last: str, example: str) -> str:
     return f"{what:<{_WIDTH + 2}}  {events:>6}  {since:<17}  {last:<17}  {example}"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
-
-
-def _minute(instant: str) -> str:
-    """2026-11-23 08:00Z"""
-    return instant[:16].replace("T", " ") + "Z"
 
 
 def _public(finding: Finding) -> dict[str, object]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 
-from service.console.text import escaped, table
+from service.console.happenings import held_up, public_change, what_happened
+from service.console.text import camel, escaped, json_text, minute, table, wrapped
+from service.inbox.interface import State
 from service.inbox.reader import Row
 from service.senders import tradecloud_addresses
 
@@ -21,26 +22,66 @@ _COLUMNS = {
     "note": "NOTE",
 }
 
-#: Names of the fields in JSON: the API's spelling, and nothing that is only of use inside the database.
-_INTERNAL = {"seq", "content_hash", "body_hash"}
+#: Only of use inside the database.
+_INTERNAL = {"seq", "content_hash", "body_hash", "key"}
+
+#: Characters of an id that tell events apart which came in different milliseconds, and most others.
+_SHORT_ID = 18
 
 
-def events_table(rows: Sequence[Row]) -> str:
-    """The events for the eye."""
+def events_table(rows: Sequence[Row], width: int | None = None) -> str:
+    """The events for the eye: one line each, or where that is wider than `width`, two or more."""
     if not rows:
         return "No events fit."
-    cells = [[_note(row) if key == "note" else row[key] for key in _COLUMNS] for row in rows]
-    return table(list(_COLUMNS.values()), cells)
+    cells = [[note(row) if key == "note" else row[key] for key in _COLUMNS] for row in rows]
+    whole = table(list(_COLUMNS.values()), cells)
+    if width is None or max(map(len, whole.splitlines())) <= width:
+        return whole
+    return _narrow(rows, width)
+
+
+def _narrow(rows: Sequence[Row], width: int) -> str:
+    """Beginning of the id, minute, state and order in the first line; event name and note below it."""
+    length = _telling_length([row["id"] for row in rows])
+    cells = [
+        [row["id"][:length], minute(row["received_at"]), row["state"], row["purchase_order_number"]] for row in rows
+    ]
+    header, *lines = table(["ID", "RECEIVED", "STATE", "ORDER"], cells, width=width, flexible=[3]).splitlines()
+    shown = [header]
+    for row, line in zip(rows, lines, strict=True):
+        shown.append(line)
+        for text in (row["event_name"], note(row)):
+            if text:
+                shown.append(wrapped(escaped(text), width, "    "))
+    return "\n".join(shown)
+
+
+def _telling_length(ids: Sequence[str]) -> int:
+    length = _SHORT_ID
+    while len({id[:length] for id in ids}) < len(set(ids)):
+        length += 1
+    return length
 
 
 def events_json(rows: Sequence[Row]) -> str:
     """The events for a program: an array of objects."""
-    return json.dumps([_public(row) for row in rows], indent=2, ensure_ascii=False)
+    return json_text([_public(row) for row in rows])
 
 
 def event_json(row: Row) -> str:
-    """One event for a program."""
-    return json.dumps(_public(row), indent=2, ensure_ascii=False)
+    """One event for a program, with everything that is known of it."""
+    effect = row["effect"]
+    return json_text(
+        _public(row)
+        | {
+            "effect": effect and camel(effect) | {"changes": [public_change(one) for one in effect["changes"]]},
+            "handovers": [
+                camel(one) | {"attempts": [camel(attempt) for attempt in one["attempts"]]}
+                for one in row["handovers"]
+            ],
+            "edited": row["edited"] and camel(row["edited"]),
+        }
+    )
 
 
 def event_text(row: Row) -> str:
@@ -51,7 +92,8 @@ def event_text(row: Row) -> str:
 def _lines(row: Row) -> Iterator[str]:
     for label, value in (
         ("id", row["id"]),
-        ("state", row["state"]),
+        ("state", _state(row)),
+        ("merged at", row["applied_at"] if row["state"] != State.DEAD or row["effect"] else None),
         ("received at", row["received_at"]),
         ("endpoint", row["endpoint"]),
         ("credential", row["credential"]),
@@ -71,6 +113,7 @@ def _lines(row: Row) -> Iterator[str]:
         ("last delivered at", row["last_delivered_at"] if row["deliveries"] > 1 else None),
         ("other content as", row["other_content_as"]),
         ("repeat of", row["repeat_of"]),
+        ("released as", row["edited"] and f"another body, {row['edited']['content_type']}"),
     ):
         if value not in (None, ""):
             yield f"{label:<18} {escaped(value)}"
@@ -86,7 +129,19 @@ def _lines(row: Row) -> Iterator[str]:
             yield f"  {escaped(finding['pointer'] or 'the body')}: {escaped(finding['reason'])}"
         if (more := refusal["findingCount"] - len(refusal["findings"])) > 0:
             yield f"  and {more} more"
+    yield from what_happened(row)
     yield f"\nThe body: webhooks events show {row['id']} --raw"
+    if row["edited"]:
+        yield f"What it was released with: webhooks events show {row['id']} --raw --edited"
+
+
+def _state(row: Row) -> str:
+    parts = [str(row["state"])]
+    if row["until"]:
+        parts.append(f"until {row['until']}")
+    if row["reason"]:
+        parts.append(str(row["reason"]))
+    return ": ".join([" ".join(parts[:-1]), parts[-1]]) if row["reason"] else " ".join(parts)
 
 
 def _sender(row: Row) -> str | None:
@@ -109,8 +164,12 @@ def _size(row: Row) -> str:
     return f"{row['kept_length']} kept of {whole if whole is not None else 'an unknown number'}"
 
 
-def _note(row: Row) -> str:
+def note(row: Row) -> str:
+    """What is remarkable about an event, in a few words."""
     notes = []
+    if row["reason"]:
+        notes.append(row["reason"])
+    notes += [held_up(one) for one in row["held_up_by"]]
     if row["source_listed"] is False:
         notes.append("sender not listed")
     if row["refusal"]:
@@ -125,9 +184,4 @@ def _note(row: Row) -> str:
 
 
 def _public(row: Row) -> dict[str, object]:
-    return {_camel(key): value for key, value in row.items() if key not in _INTERNAL}
-
-
-def _camel(name: str) -> str:
-    first, *others = name.split("_")
-    return first + "".join(part.title() for part in others)
+    return camel({key: value for key, value in row.items() if key not in _INTERNAL})

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import shutil
+import sys
+import textwrap
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 
 def escaped(value: object) -> str:
@@ -14,10 +19,85 @@ def escaped(value: object) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Columns under their headings, as wide as their longest cell."""
+def table(
+    header: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    width: int | None = None,
+    flexible: Sequence[int] = (),
+) -> str:
+    """Columns under their headings, as wide as their longest cell. Where that is wider than `width`, the cells of
+    the columns that are `flexible` are cut."""
     cells = [list(header), *([escaped(cell) for cell in row] for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
+    if width is not None:
+        _shrink(widths, flexible, width)
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
+        "  ".join(cut(cell, room).ljust(room) for cell, room in zip(row, widths, strict=True)).rstrip()
+        for row in cells
     )
+
+
+def cut(text: str, width: int) -> str:
+    """At most so many characters; a mark shows that there were more."""
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def wrapped(text: str, width: int | None, indent: str) -> str:
+    """A sentence in lines of that width, each indented; one line without a width."""
+    if width is None:
+        return indent + text
+    return "\n".join(textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent)) or indent
+
+
+def terminal_width() -> int | None:
+    """Characters in a line of the terminal; None in a pipe or a file, where lines may have any length."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def minute(instant: str | None) -> str:
+    """2026-11-23 08:00Z"""
+    return "" if instant is None else instant[:16].replace("T", " ") + "Z"
+
+
+def camel(row: Mapping[str, object]) -> dict[str, object]:
+    """The members of a row by their names in JSON: the API's spelling."""
+    return {_camel(key): value for key, value in row.items()}
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(part.title() for part in others)
+
+
+def json_text(value: object, indent: str = "") -> str:
+    """JSON for people and programs, with every digit of every number, which the usual writers would round."""
+    inner = indent + "  "
+    if isinstance(value, Mapping) and value:
+        members = (f"{inner}{_json_string(str(key))}: {json_text(member, inner)}" for key, member in value.items())
+        return "{\n" + ",\n".join(members) + f"\n{indent}}}"
+    if isinstance(value, list | tuple) and value:
+        return "[\n" + ",\n".join(inner + json_text(item, inner) for item in value) + f"\n{indent}]"
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, str):
+        return _json_string(value)
+    return json.dumps(value)
+
+
+def _json_string(text: str) -> str:
+    # A lone surrogate cannot be printed; everything else is printed as it is.
+    return json.dumps(text, ensure_ascii=any("\ud800" <= char <= "\udfff" for char in text))
+
+
+#: No column is cut to fewer characters.
+_LEAST = 8
+
+
+def _shrink(widths: list[int], flexible: Sequence[int], width: int) -> None:
+    """Take characters from the widest of the flexible columns until all fit, or none can give more."""
+    while sum(widths) + 2 * (len(widths) - 1) > width:
+        widest = max(flexible, key=lambda column: widths[column], default=None)
+        if widest is None or widths[widest] <= _LEAST:
+            return
+        widths[widest] -= 1

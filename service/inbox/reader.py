@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, or_, select
+from sqlalchemy import Connection, Engine, Select, bindparam, literal_column, select
 from sqlalchemy.exc import DBAPIError
 
 from service.inbox.changes import stored_changes
@@ -89,13 +89,12 @@ class InboxReader:
         self._engine = open_for_reading(path)
 
     def events(self, wanted: EventFilter) -> list[Row]:
-        """The newest events that fit, newest first, without their bodies; with the destinations that none of their
-        handovers gets past now."""
+        """The newest events that fit, newest first, without their bodies; with what holds them up."""
         query = _filtered(select(event), wanted).order_by(event.c.seq.desc()).limit(wanted.limit)
         with self._engine.connect() as connection:
             rows = [dict(row._mapping) for row in connection.execute(query)]
             _add_obstacles(connection, rows)
-        return rows
+        return list(rows)
 
     def ids(self, wanted: EventFilter) -> list[str]:
         """All events that fit, in the order of their acceptance."""
@@ -115,7 +114,7 @@ class InboxReader:
         if len(found) != 1:
             reason = "no event has the id" if not found else "several events have ids that begin with"
             raise NoSuchEventError(f"{reason} {id_or_beginning}")
-        return found[0]
+        return str(found[0])
 
     def standings(self, ids: Sequence[str], measure: Measure) -> list[Standing]:
         """Where these events stand, for the rules of repair."""
@@ -238,34 +237,58 @@ def _attempts(connection: Connection, handover_id: int) -> list[Row]:
 
 
 def _add_obstacles(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Say which destinations an event waits for that is neither dead nor waits for a certain time."""
-    waiting = {row["id"]: row for row in rows if row["state"] in (State.PROCESSING, State.WAITING)}
+    """Say what holds up an event none of whose handovers gets on: destinations, or earlier events of its order."""
+    on_their_way = {row["id"]: row for row in rows if row["state"] in (State.PROCESSING, State.WAITING)}
     for row in rows:
         row["held_up_by"] = []
-    ids = list(waiting)
+    ids, gets_on = list(on_their_way), set()
     for first in range(0, len(ids), _AT_A_TIME):
-        closed = or_(destination.c.paused_at.is_not(None), destination.c.unavailable_since.is_not(None))
-        query = (
-            select(
-                handover.c.event_id,
-                handover.c.destination,
-                closed.label("closed"),
-                destination.c.paused_at,
-                destination.c.unavailable_since,
-            )
-            .outerjoin(destination, destination.c.name == handover.c.destination)
-            .where(handover.c.event_id.in_(ids[first : first + _AT_A_TIME]), handover.c.open)
-            .order_by(handover.c.id)
-        )
-        gets_on = set()
-        for one in connection.execute(query):
-            if not one.closed:
+        for one in connection.execute(_OPEN_HANDOVERS, {"ids": ids[first : first + _AT_A_TIME]}):
+            obstacle = _obstacle(one)
+            if obstacle is None:
                 gets_on.add(one.event_id)
-            since = one.paused_at or one.unavailable_since
-            how = "paused" if one.paused_at else "unavailable"
-            waiting[one.event_id]["held_up_by"].append({"destination": one.destination, "how": how, "since": since})
-        for id in gets_on:
-            waiting[id]["held_up_by"] = []
+            else:
+                on_their_way[one.event_id]["held_up_by"].append({"destination": one.destination, **obstacle})
+    for id in gets_on:
+        on_their_way[id]["held_up_by"] = []
+
+
+_ahead = handover.alias("ahead")
+_OPEN_HANDOVERS = (
+    select(
+        handover.c.event_id,
+        handover.c.destination,
+        handover.c.ready,
+        handover.c.started_at,
+        destination.c.paused_at,
+        destination.c.unavailable_since,
+        select(_ahead.c.event_id)
+        .where(
+            literal_column("ahead.open"),  # literally, or SQLite does not use the partial index
+            _ahead.c.destination == handover.c.destination,
+            _ahead.c.key == handover.c.key,
+            _ahead.c.id < handover.c.id,
+        )
+        .order_by(_ahead.c.id)
+        .limit(1)
+        .scalar_subquery()
+        .label("behind"),
+    )
+    .outerjoin(destination, destination.c.name == handover.c.destination)
+    .where(handover.c.event_id.in_(bindparam("ids", expanding=True)), handover.c.open)
+    .order_by(handover.c.id)
+)
+
+
+def _obstacle(one: Any) -> dict[str, Any] | None:
+    if one.started_at is not None:
+        return None
+    for how, since in (("paused", one.paused_at), ("unavailable", one.unavailable_since)):
+        if since is not None:
+            return {"how": how, "since": since, "behind": None}
+    if not one.ready and one.behind is not None:
+        return {"how": "behind", "since": None, "behind": one.behind}
+    return None
 
 
 def _filtered(query: Select[Any], wanted: EventFilter) -> Select[Any]:

@@ -7,7 +7,7 @@ senders wait for the receiver.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
-from handlers.interface import JsonObject
+from handlers.interface import Endpoint, JsonObject
 from service.inbox import drift_ledger, handovers
 from service.inbox.instant import instant
 from service.inbox.interface import NewEvent, State
@@ -50,8 +50,8 @@ PAUSE, LONGEST_PAUSE = 0.02, 1.0
 
 T = TypeVar("T")
 
-#: Endpoint and state of the mirror -> the whole order or shipment as a body of the contract.
-CurrentOf = Callable[[str, JsonObject], JsonObject]
+#: Endpoint, state of the mirror, name of an event -> the whole order or shipment as a body of the contract.
+CurrentOf = Callable[[Endpoint, JsonObject, str | None], JsonObject]
 
 
 class NotPossibleError(Exception):
@@ -81,7 +81,7 @@ class Repair:
         """Let go of the database."""
         self._engine.dispose()
 
-    def treat(self, ids: Sequence[str], measure: Measure) -> Iterator[Treated]:
+    def treat(self, ids: Sequence[str], measure: Measure) -> Generator[Treated]:
         """Do it to each of the events that is in a state for it, in this order; what was yielded is on disk.
 
         Raises:
@@ -202,7 +202,7 @@ class Repair:
             select(mirror.c.state).where(mirror.c.endpoint == row.endpoint, mirror.c.subject_id == row.subject_id)
         ).scalar()
         if kept is None and state is not None:
-            current = self._current_of(row.endpoint, unpack(state))
+            current = self._current_of(Endpoint(row.endpoint), unpack(state), row.event_name)
             connection.execute(insert(snapshot), {"event_id": row.id, "current": pack(current)})
 
     def _cancel(self, connection: Connection, standing: Standing, measure: Measure, now: str) -> None:
