@@ -75,7 +75,7 @@ def build(settings: Settings, front: Front | None = None) -> Application:
     def details() -> Mapping[str, object]:
         if settings.server.behind_proxy:
             return {}
-        return in_force.details(worker.attention() if worker else ())
+        return in_force.details([*inbox.attention(), *(worker.attention() if worker else ())])
 
     health = Health(inbox, admission, maintenance, details)
 

@@ -204,3 +204,7 @@ class Inbox(ABC):
         Raises:
             InboxUnavailableError: an event that came now could not be stored, or soon none can.
         """
+
+    @abstractmethod
+    def attention(self) -> list[str]:
+        """What an operator should know, one sentence each; as of the last `check`."""

@@ -22,9 +22,12 @@ from service.inbox.interface import (
 )
 from service.inbox.opening import open_database
 from service.inbox.sqlite import Checkpointer, DatabaseFile, checkpoint, unavailable
-from service.inbox.transaction import Job, QuarantineBudget, Trial, store
+from service.inbox.transaction import Job, QuarantineBudget, Trial, quarantine_usage, store
 
 log = logging.getLogger(__name__)
+
+#: How full the quarantine is when somebody should look.
+WARN_FROM = 0.8
 
 
 class LocalInbox(Inbox):
@@ -46,6 +49,7 @@ class LocalInbox(Inbox):
         self._budget = budget
         self._busy_timeout = busy_timeout
         self._on_new_event = on_new_event
+        self._quarantine_fill = 0.0
         self._writer = GroupCommit[Job, Stored](self._commit, stuck_after=commit_timeout)
         self._engine: Engine | None = None
         self._checkpointer: Checkpointer | None = None
@@ -82,6 +86,15 @@ class LocalInbox(Inbox):
         if free < self._min_free_bytes:
             raise InboxUnavailableError(f"{free} bytes are free for the inbox, fewer than inbox.min_free_bytes")
 
+    def attention(self) -> list[str]:
+        if self._quarantine_fill < WARN_FROM:
+            return []
+        return [
+            f"the quarantine is {self._quarantine_fill:.0%} full; once it is, refused bodies are answered 503 and come "
+            "again for ever: release or cancel what is in it (webhooks events list --state quarantined), or raise "
+            "inbox.quarantine_max_bodies or inbox.quarantine_max_bytes"
+        ]
+
     def _close(self) -> None:
         if self._engine is not None:
             self._engine.dispose()
@@ -100,6 +113,8 @@ class LocalInbox(Inbox):
         try:
             with self._engine.begin() as connection:
                 results = store(connection, jobs, self._budget)
+                if any(isinstance(job, RefusedBody | Trial) for job in jobs):
+                    self._quarantine_fill = self._budget.fill(*quarantine_usage(connection))
         except (IntegrityError, ProgrammingError):
             raise  # our own mistake with one of the jobs, not the disk's
         except DBAPIError as error:

@@ -42,6 +42,10 @@ class QuarantineBudget:
     max_bytes: int
     max_bodies: int
 
+    def fill(self, bodies: int, size: int) -> float:
+        """How full it is, from 0 to 1."""
+        return max(bodies / self.max_bodies, size / self.max_bytes)
+
 
 Row = dict[str, Any]
 
@@ -115,6 +119,17 @@ def _accept(new: NewEvent, known: KnownEvents, pending: _Pending) -> Stored:
     return stored
 
 
+def quarantine_usage(connection: Connection) -> tuple[int, int]:
+    """Bodies in quarantine, and their bytes."""
+    # The state stands here as a literal: with a parameter SQLite would not use the partial index.
+    bodies, size = connection.execute(
+        select(func.count(), func.coalesce(func.sum(event.c.kept_length), 0)).where(
+            event.c.state == literal_column(f"'{State.QUARANTINED}'")
+        )
+    ).one()
+    return bodies, size
+
+
 class _Quarantine:
     """What is in quarantine, in the database and in this transaction."""
 
@@ -127,13 +142,7 @@ class _Quarantine:
         hashes = [body_hash(body.delivery) for body in bodies]
         rows = connection.execute(select(event.c.body_hash, event.c.id).where(event.c.body_hash.in_(hashes)))
         self._known = {row.body_hash: row.id for row in rows}
-        # The state stands here as a literal: with a parameter SQLite would not use the partial index.
-        usage = connection.execute(
-            select(func.count(), func.coalesce(func.sum(event.c.kept_length), 0)).where(
-                event.c.state == literal_column(f"'{State.QUARANTINED}'")
-            )
-        ).one()
-        self._bodies, self._bytes = usage[0], usage[1]
+        self._bodies, self._bytes = quarantine_usage(connection)
 
     def id_of(self, fingerprint: bytes) -> str | None:
         return self._known.get(fingerprint)

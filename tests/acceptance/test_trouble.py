@@ -140,6 +140,18 @@ def test_full_quarantine_is_503_and_events_still_come_in(tmp_path: Path, started
     assert service.post(ORDER, body()).status_code == 202
 
 
+def test_quarantine_that_is_nearly_full_is_told_before(tmp_path: Path, started: list[RunningService]) -> None:
+    service = RunningService(tmp_path, extra="\n[inbox]\nquarantine_max_bodies = 5\n")
+    started.append(service)
+    service.start()
+    for i in range(3):
+        service.post(ORDER, f"nonsense {i}")
+    assert not [line for line in service.get("/health/ready").json()["attention"] if "quarantine" in line]
+    service.post(ORDER, "nonsense 3")
+    (told,) = [line for line in service.get("/health/ready").json()["attention"] if "quarantine" in line]
+    assert told.startswith("the quarantine is 80% full")
+
+
 class SlowSender:
     """Sends the head and the beginning of a body, and waits to be told to go on."""
 
