@@ -13,6 +13,8 @@ import os
 import sys
 import threading
 import time
+import traceback
+from pathlib import Path
 
 #: Longest foreign text in a line.
 MAX_TEXT = 200
@@ -96,3 +98,9 @@ def write_regularly_in_thread() -> None:
 def quoted(text: str) -> str:
     """A foreign text as one JSON string in ASCII: no line break or control character survives."""
     return json.dumps(text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…")
+
+
+def place_of(error: BaseException) -> str:
+    """File and line where an error was raised, for the log where its message may hold what an event says."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "unknown"

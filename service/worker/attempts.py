@@ -27,6 +27,7 @@ from service.inbox.packed import unpack
 from service.inbox.work import WorkStore
 from service.inbox.work_values import AttemptOutcome, Claim, Finished, Material
 from service.json_text import exact_json
+from service.log import place_of
 from service.worker import clock
 from service.worker.lane import LAST_PROBE, backoff
 
@@ -100,7 +101,14 @@ class Attempts:
             log.error("action=not_attempted id=%s reason=%s", claim.event_id, error)
             outcome = NotMade(f"not attempted: {error}")
         except BaseException as error:  # code of others may even raise SystemExit
-            log.warning("action=fault id=%s destination=%s", claim.event_id, claim.destination, exc_info=error)
+            # Without its message, which may hold what the event says: that goes to the inbox only.
+            log.warning(
+                "action=fault id=%s destination=%s error=%s at=%s",
+                claim.event_id,
+                claim.destination,
+                type(error).__name__,
+                place_of(error),
+            )
             outcome = Failed(_line(f"{type(error).__name__}: {_text(error)}"))
         return Attempted(claim, clock.now(), outcome)
 

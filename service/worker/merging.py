@@ -13,7 +13,7 @@ from service.event_reader import EventReader
 from service.inbox.interface import InboxUnavailableError
 from service.inbox.work import Look
 from service.inbox.work_values import AcceptedEvent, Applied
-from service.log import quoted
+from service.log import place_of, quoted
 
 log = logging.getLogger(__name__)
 
@@ -85,22 +85,26 @@ class Merging:
                 merged = MERGES[event.endpoint](mirrors[subject], document, role=self._role)
                 if merged.news:
                     mirrors[subject] = merged.state
-            return self._addressed(event, facts, merged)
+            return self._addressed(look, event, facts, merged)
         except (InboxUnavailableError, MemoryError):
             raise
         except Exception as error:
             # A fault of ours: this event is kept for a person, all others go on.
-            log.exception("action=merge_fault id=%s", event.id)
+            log.error("action=merge_fault id=%s error=%s at=%s", event.id, type(error).__name__, place_of(error))
             return Applied(event, fault=True, reason=f"merging failed: {type(error).__name__}: {error}")
 
-    def _addressed(self, event: AcceptedEvent, facts: EventFacts, merged: Merged | None) -> Applied:
-        asked_for = facts.resent or event.applied_before
+    def _addressed(
+        self, look: Look, event: AcceptedEvent, facts: EventFacts, merged: Merged | None
+    ) -> Applied:
+        asked_for = facts.resent or event.replayed
         if merged is not None and not asked_for:
             if not merged.news:
                 return Applied(event, merged, reason=NO_NEWS)
             if merged.only_echo and not self._deliver_echo:
                 return Applied(event, merged, reason=ONLY_ECHO)
         summary, changes = (None, ()) if merged is None else (merged.summary, merged.changes)
+        if event.replayed and not changes:
+            changes = look.changes(event.id)  # who wanted it for what it changed wants it once more
         wanted = tuple(taker.name for taker in self._takers if taker.wants(facts, event.endpoint, summary, changes))
         if merged is not None and merged.flags:
             log.warning(
