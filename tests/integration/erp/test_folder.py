@@ -6,6 +6,7 @@ import errno
 import os
 import resource
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -133,6 +134,22 @@ def test_both_ways_to_give_a_name_replace_nothing_even_if_somebody_is_faster(
     second = NAME.replace(".json", "-2.json")
     assert drop(tmp_path, body=OTHER) == Accepted(second)
     assert content(tmp_path) == {NAME: BODY.content, second: OTHER.content}
+
+
+def test_content_is_on_the_disk_before_it_has_its_name_and_the_name_before_the_done_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[bool, set[str]]] = []
+    fsync = os.fsync
+
+    def watched(descriptor: int) -> None:
+        of_the_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        seen.append((of_the_folder, {name for name in content(tmp_path) if not name.endswith(".part")}))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    drop(tmp_path, done_file=True)
+    assert seen == [(False, set()), (True, {NAME}), (True, {NAME, f"{NAME}.done"})]
 
 
 # Trouble
