@@ -67,6 +67,16 @@ def open_destinations(settings: Settings) -> list[Target]:
     ]
 
 
+def require_destinations(settings: Settings) -> None:
+    """Check that they can be used.
+
+    Raises:
+        StartError: as `open_destinations`.
+    """
+    for target in open_destinations(settings):
+        target.destination.close()
+
+
 def _destination(key: str, settings: DestinationSettings, folder: Path) -> Destination:
     match settings.type:
         case Kind.HTTP:

@@ -12,6 +12,7 @@ from pathlib import Path
 from service import development, log
 from service.app import build
 from service.connection import Limits
+from service.destinations import require_destinations
 from service.errors import StartError
 from service.reload import pair_in
 from service.routing import ContractMismatchError
@@ -39,6 +40,8 @@ def serve_production(config: Path | None) -> int:
             nothing = "no webhooks.toml in this folder; copy webhooks.example.toml, or name a file with --config"
             raise SettingsError(f"{nothing}\n{error}") from error
         raise
+    # In the worker a mistake would be told again and again, while events pile up.
+    require_destinations(settings)
     scheme = "http" if settings.server.behind_proxy else "https"
     ready = f"Listening on {scheme}://{settings.server.listen_host}:{settings.server.port}"
     return _serve(settings, [ready])

@@ -63,6 +63,7 @@ def show_config(config: ConfigOption = None) -> None:
             typer.echo(f"{key} = {value}")
         require_serving(settings)
         _require_usable_keys(settings)
+        _require_usable_destinations(settings)
         if not settings.server.behind_proxy:
             for line in _usable_certificate(settings):
                 typer.echo(f"# {line}")
@@ -100,6 +101,16 @@ def _require_usable_keys(settings: Settings) -> None:
             problems.append(str(error))
     if problems:
         raise SettingsError("\n".join(problems))
+
+
+def _require_usable_destinations(settings: Settings) -> None:
+    """Check the files and classes that the destinations need."""
+    from service.destinations import require_destinations
+
+    try:
+        require_destinations(settings)
+    except StartError as error:
+        raise SettingsError(str(error)) from error
 
 
 def _usable_certificate(settings: Settings) -> Iterator[str]:

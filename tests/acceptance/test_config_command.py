@@ -52,3 +52,12 @@ def test_files_of_development_mode_are_found_and_good(tmp_path: Path) -> None:
         [str(COMMAND), "config"], cwd=tmp_path, env=environment, capture_output=True, check=True, timeout=60
     )
     assert b"# certificate for localhost, 127.0.0.1, ::1; valid until 2" in result.stdout
+
+
+def test_class_of_a_destination_that_is_not_there_is_told_and_nothing_starts(tmp_path: Path) -> None:
+    service = RunningService(tmp_path, extra='[destinations.own]\ntype = "python"\nclass = "no_such_module:Own"')
+    assert config_says(service, "destinations.own.class", "no_such_module")
+    started = service.webhooks("serve", check=False)
+    assert started.returncode == 1
+    assert b"destinations.own.class" in started.stderr
+    assert b"Traceback" not in started.stderr
