@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 from generated.models.order import WebhookBody
-from handlers.interface import EventFacts, JsonObject, JsonValue
-from handlers.reading import digits, message_identity, obj, text, without
+from handlers.interface import EventFacts, JsonObject, JsonValue, Merged, Role
+from handlers.mirror.orders import merge_order
+from handlers.reading import digits, message_identity, obj, order_id, order_number, text, without
 
 #: The payload members in the order in which they are looked for; `simpleOrderEvent` is a former name.
 PAYLOADS = ("orderEvent", "singleDeliveryOrderEvent", "orderDocumentsEvent", "simpleOrderEvent")
-
-#: An order id is the buyer's company UUID, a hyphen and the purchase order number.
-_ORDER_ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}-(.+)", re.DOTALL)
 
 
 def receive_order_event(body: JsonObject) -> EventFacts:
@@ -20,8 +16,7 @@ def receive_order_event(body: JsonObject) -> EventFacts:
     kind = next((name for name in PAYLOADS if isinstance(body.get(name), dict)), None)
     payload = obj(body.get(kind)) if kind else {}
     message_id, trace_id = message_identity(body, payload)
-    order_id = text(payload.get("orderId"))
-    number = text(obj(payload.get("buyerOrder")).get("purchaseOrderNumber")) or _number_in(order_id)
+    number = order_number(payload)
     content = without(body, "meta")
     for name in PAYLOADS:
         if isinstance(body.get(name), dict):
@@ -31,7 +26,7 @@ def receive_order_event(body: JsonObject) -> EventFacts:
         payload_kind=kind,
         message_id=message_id,
         trace_id=trace_id,
-        subject_id=order_id,
+        subject_id=order_id(payload),
         purchase_order_numbers=(number,) if number else (),
         version=digits(payload.get("version")),
         last_updated_at=text(payload.get("lastUpdatedAt")),
@@ -44,6 +39,10 @@ def order_model(body: JsonValue) -> WebhookBody:
     return WebhookBody.model_validate(body)
 
 
-def _number_in(order_id: str | None) -> str | None:
-    match = _ORDER_ID.fullmatch(order_id or "")
-    return match.group(1) if match else None
+def merge_order_event(state: JsonObject | None, body: JsonObject, *, role: Role) -> Merged:
+    """What a valid body does to the order that it is about.
+
+    `state` is that of the event merged before for the same order, None at first. Neither is modified; the result
+    shares parts with both. Nothing is raised for what the contract accepts. The rules stand in `handlers/mirror`.
+    """
+    return merge_order(state, body, [name for name in PAYLOADS if isinstance(body.get(name), dict)], role)
