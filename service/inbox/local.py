@@ -90,9 +90,9 @@ class LocalInbox(Inbox):
         if self._quarantine_fill < WARN_FROM:
             return []
         return [
-            f"the quarantine is {self._quarantine_fill:.0%} full; once it is, refused bodies are answered 503 and come "
-            "again for ever: release or cancel what is in it (webhooks events list --state quarantined), or raise "
-            "inbox.quarantine_max_bodies or inbox.quarantine_max_bytes"
+            f"the quarantine is {self._quarantine_fill:.0%} full; once it is, refused bodies are answered 503 and "
+            "come again for ever: release or cancel what is in it (webhooks events list --state quarantined), or "
+            "raise inbox.quarantine_max_bodies or inbox.quarantine_max_bytes"
         ]
 
     def _close(self) -> None:
