@@ -55,7 +55,8 @@ def _run(connection: Connection, statement: TextClause, rows: Sequence[Row]) -> 
 
 
 def _applied_row(applied: Applied, now: str) -> Row:
-    state = State.PROCESSING if applied.destinations else State.DONE
+    # Of one that is replayed handovers may be open that are not wanted any more.
+    state = State.PROCESSING if applied.destinations or applied.event.replayed else State.DONE
     return {"id": applied.event.id, "state": state.value, "now": now, "reason": applied.reason}
 
 
@@ -68,14 +69,14 @@ def _fault_row(applied: Applied, now: str) -> Row:
 
 
 def _write_effects(connection: Connection, passed: Sequence[Applied]) -> None:
-    again = [applied for applied in passed if applied.event.applied_before]
+    again = [applied for applied in passed if applied.event.replayed]
     _run(connection, sql.FORGET_SNAPSHOT, [{"id": applied.event.id} for applied in again])
     effects, forgotten, snapshots = [], [], []
     for applied in passed:
         event, merged = applied.event, applied.merged
         if merged is None or event.subject_id is None:
             continue
-        if applied.destinations:
+        if applied.destinations or event.replayed:
             snapshots.append({"event_id": event.id, "current": pack(merged.current)})
         # A replay mostly finds nothing new: what the event did the first time stays to be seen.
         if event.applied_before and not merged.news:
@@ -155,6 +156,11 @@ def _hand_over(connection: Connection, passed: Sequence[Applied], now: str) -> N
         for destination in applied.destinations
     ]
     _run(connection, sql.HAND_OVER, rows)
-    for applied in passed:
-        if applied.event.applied_before:
-            handovers.settle(connection, applied.event.id)
+    again = [applied for applied in passed if applied.event.replayed]
+    settled = handovers.settle_all(connection, [applied.event.id for applied in again])
+    reasons = [
+        {"id": applied.event.id, "reason": applied.reason}
+        for applied in again
+        if applied.reason is not None and settled[applied.event.id] is State.DONE
+    ]
+    _run(connection, sql.GIVE_REASON, reasons)

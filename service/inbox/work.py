@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import jiter
-from sqlalchemy import Connection, Engine, insert
+from sqlalchemy import Connection, CursorResult, Engine, TextClause, insert
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError
 
-from handlers.interface import Endpoint, JsonObject
+from handlers.interface import Change, Endpoint, JsonObject
 from service.inbox import handovers
 from service.inbox import work_queries as sql
 from service.inbox.applying import write_applied
@@ -134,10 +134,17 @@ class Look:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
+    def _ask(self, question: TextClause, parameters: Mapping[str, Any] | None = None) -> CursorResult[Any]:
+        # Here and not only around all of it: who asks may take any other error for a fault of the event.
+        try:
+            return self._connection.execute(question, parameters)
+        except DBAPIError as error:
+            raise InboxUnavailableError(f"the inbox cannot be read: {error.orig}") from error
+
     def to_apply(self, now: datetime, limit: int) -> list[AcceptedEvent]:
         """Events to be merged, in the order of their time: at most `limit`, and no more than fit into memory."""
         events: list[AcceptedEvent] = []
-        for row in self._connection.execute(sql.TO_APPLY, {"now": instant(now), "limit": limit}):
+        for row in self._ask(sql.TO_APPLY, {"now": instant(now), "limit": limit}):
             events.append(_accepted(row))
             if sum(len(event.body) for event in events) > MAX_BYTES:
                 break
@@ -145,51 +152,53 @@ class Look:
 
     def one_to_apply(self, event_id: str) -> AcceptedEvent | None:
         """The event, if it waits to be merged, now or later."""
-        row = self._connection.execute(sql.ONE_TO_APPLY, {"id": event_id}).first()
+        row = self._ask(sql.ONE_TO_APPLY, {"id": event_id}).first()
         return None if row is None else _accepted(row)
 
     def next_to_apply(self) -> str | None:
         """When the next event is to be merged."""
-        moment: str | None = self._connection.execute(sql.NEXT_TO_APPLY).scalar()
+        moment: str | None = self._ask(sql.NEXT_TO_APPLY).scalar()
         return moment
 
     def earlier(self, event: AcceptedEvent, limit: int) -> list[str]:
         """Ids of events of the same key that have to be merged before; the first of them."""
         if event.key is None:
             return []
-        found = self._connection.execute(sql.EARLIER, {"key": event.key, "seq": event.seq, "limit": limit})
+        found = self._ask(sql.EARLIER, {"key": event.key, "seq": event.seq, "limit": limit})
         return list(found.scalars())
 
     def mirror_state(self, endpoint: Endpoint, subject_id: str) -> JsonObject | None:
         """The mirror of an order or shipment."""
-        state = self._connection.execute(
-            sql.MIRROR, {"endpoint": endpoint.value, "subject_id": subject_id}
-        ).scalar()
+        state = self._ask(sql.MIRROR, {"endpoint": endpoint.value, "subject_id": subject_id}).scalar()
         return None if state is None else unpack(state)
+
+    def changes(self, event_id: str) -> tuple[Change, ...]:
+        """What the event changed when it was merged."""
+        return stored_changes(self._ask(sql.CHANGES, {"event_id": event_id}).scalar())
 
     def is_due(self, destination: str, now: datetime) -> bool:
         """Whether anything could be attempted at this destination now."""
-        found = self._connection.execute(sql.DUE, {"destination": destination, "now": instant(now)}).first()
+        found = self._ask(sql.DUE, {"destination": destination, "now": instant(now)}).first()
         return found is not None
 
     def next_due(self, destination: str) -> str | None:
         """When the next attempt at this destination is due."""
-        moment: str | None = self._connection.execute(sql.NEXT_DUE, {"destination": destination}).scalar()
+        moment: str | None = self._ask(sql.NEXT_DUE, {"destination": destination}).scalar()
         return moment
 
     def standings(self) -> dict[str, Standing]:
         """What operators and earlier workers left to say of each destination."""
         return {
             row.name: Standing(row.paused_at is not None, row.unavailable_since is not None)
-            for row in self._connection.execute(sql.DESTINATIONS)
+            for row in self._ask(sql.DESTINATIONS)
         }
 
     def material(self, event_id: str) -> Material:
         """What an attempt needs."""
-        row = self._connection.execute(sql.MATERIAL, {"event_id": event_id}).one()
+        row = self._ask(sql.MATERIAL, {"event_id": event_id}).one()
         numbers = [row.purchase_order_number] if row.purchase_order_number else []
         if row.endpoint == Endpoint.SHIPMENT:  # an order event names one order only
-            numbers = list(self._connection.execute(sql.ORDERS, {"event_id": event_id}).scalars())
+            numbers = list(self._ask(sql.ORDERS, {"event_id": event_id}).scalars())
         return _material(row, numbers)
 
 
@@ -322,6 +331,7 @@ def _accepted(row: Any) -> AcceptedEvent:
         content_encoding=row.content_encoding,
         body=row.body,
         applied_before=bool(row.applied_before),
+        replayed=bool(row.replayed),
     )
 
 

@@ -8,7 +8,8 @@ _EVENT_TO_APPLY = (
     "SELECT event.seq, event.id, event.endpoint, event.key, event.apply_at, event.event_name, event.payload_kind,"
     " event.subject_id, coalesce(edited_body.content_type, event.content_type) AS content_type,"
     " CASE WHEN edited_body.body IS NULL THEN event.content_encoding ELSE '' END AS content_encoding,"
-    " coalesce(edited_body.body, event_body.body) AS body, effect.event_id IS NOT NULL AS applied_before"
+    " coalesce(edited_body.body, event_body.body) AS body, effect.event_id IS NOT NULL AS applied_before,"
+    " EXISTS (SELECT 1 FROM audit WHERE audit.target = event.id AND audit.action = 'replay') AS replayed"
     " FROM event JOIN event_body ON event_body.event_id = event.id"
     " LEFT JOIN edited_body ON edited_body.event_id = event.id"
     " LEFT JOIN effect ON effect.event_id = event.id"
@@ -39,6 +40,7 @@ MATERIAL = text(
     " LEFT JOIN effect ON effect.event_id = event.id"
     " WHERE event.id = :event_id"
 )
+CHANGES = text("SELECT changes FROM effect WHERE event_id = :event_id")
 ORDERS = text("SELECT purchase_order_number FROM event_order WHERE event_id = :event_id")
 
 STILL_TO_APPLY = text("SELECT id, apply_at FROM event WHERE id IN :ids").bindparams(
@@ -48,6 +50,7 @@ MARK_BEHIND = text("UPDATE event SET state = 'waiting', apply_at = NULL, reason 
 MARK_FAULT = text(
     "UPDATE event SET state = 'dead', apply_at = NULL, applied_at = :applied_at, reason = :reason WHERE id = :id"
 )
+GIVE_REASON = text("UPDATE event SET reason = :reason WHERE id = :id")
 MARK_APPLIED = text(
     "UPDATE event SET state = :state, apply_at = NULL, applied_at = :now, until = NULL, reason = :reason"
     " WHERE id = :id"
@@ -72,8 +75,8 @@ MIRROR_ORDER = text(
 )
 FORGET_EFFECT = text("DELETE FROM effect WHERE event_id = :id")
 FORGET_SNAPSHOT = text("DELETE FROM snapshot WHERE event_id = :id")
-#: A replayed event keeps the handovers that are still open (or were, when it was replayed, and reached their
-#: destination before it was merged again); what was closed gets a new round.
+#: A replayed event keeps the handovers that are still open, or were when it was replayed: the replay made these due
+#: at the moment from when on it is to be merged again. What was closed gets a new round.
 HAND_OVER = text(
     "INSERT INTO handover (event_id, destination, round, key, state, open, ready, due_at, attempts, refused_ms)"
     " SELECT :event_id, :destination,"
@@ -83,7 +86,7 @@ HAND_OVER = text(
     " :due_at, 0, 0"
     " WHERE NOT EXISTS"
     " (SELECT 1 FROM handover WHERE event_id = :event_id AND destination = :destination"
-    " AND (open OR finished_at >= :apply_at))"
+    " AND (open OR due_at = :apply_at))"
 )
 READY = text(
     "SELECT id, event_id, destination, round, key, attempts, refused_ms FROM handover"

@@ -27,6 +27,8 @@ class AcceptedEvent:
     body: bytes
     """What it says: as received, or as edited when it was released."""
     applied_before: bool
+    """It was merged before."""
+    replayed: bool
     """An operator asked for it again."""
 
 

@@ -93,9 +93,7 @@ class Merging:
             log.error("action=merge_fault id=%s error=%s at=%s", event.id, type(error).__name__, place_of(error))
             return Applied(event, fault=True, reason=f"merging failed: {type(error).__name__}: {error}")
 
-    def _addressed(
-        self, look: Look, event: AcceptedEvent, facts: EventFacts, merged: Merged | None
-    ) -> Applied:
+    def _addressed(self, look: Look, event: AcceptedEvent, facts: EventFacts, merged: Merged | None) -> Applied:
         asked_for = facts.resent or event.replayed
         if merged is not None and not asked_for:
             if not merged.news:

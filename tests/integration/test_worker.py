@@ -8,7 +8,8 @@ import time
 from handlers.interface import Accepted, ErpEvent, Outcome, Refused
 from service.inbox.interface import State
 from service.worker.lane import Lane
-from tests.integration.working import Build, Erp, Takes, down, eventually, order, quantity, without_subject
+from tests.integration.taking import Erp, Takes, down, order, quantity, without_subject
+from tests.integration.working import Build, eventually
 
 
 def test_events_of_one_order_reach_the_destination_one_by_one_in_order_of_acceptance(house: Build) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,9 +9,8 @@ import pytest
 from handlers.interface import Accepted, ErpEvent, EventFacts, Outcome, Refused, TimedOut, Unavailable
 from service.inbox.interface import State
 from service.inbox.repair_rules import Action
-from tests.integration.working import QUICK, Build, Erp, House, Takes, eventually, order
-
-SOON_DEAD = replace(QUICK, retry_first=0.02, retry_last=0.02, dead_after=0.1)
+from tests.integration.taking import Erp, Takes, order
+from tests.integration.working import SOON_DEAD, Build, House, eventually
 
 
 def broken(facts: EventFacts) -> bool:

@@ -7,17 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from handlers.interface import Accepted, ErpEvent, Outcome, Refused, TimedOut, Unavailable
+from handlers.interface import Accepted, Outcome, Refused, TimedOut, Unavailable
 from service.inbox.interface import State
 from service.worker import lane
 from service.worker.lane import Lane
-from tests.integration.working import QUICK, Build, Erp, House, down, eventually, order
-
-SOON_DEAD = replace(QUICK, retry_first=0.05, retry_last=0.05, dead_after=0.3)
-
-
-def refuse(_: ErpEvent) -> Outcome:
-    return Refused("the supplier is blocked")
+from tests.integration.taking import Erp, down, order, refuse
+from tests.integration.working import QUICK, SOON_DEAD, Build, House, eventually
 
 
 @pytest.fixture
