@@ -95,16 +95,18 @@ class Target:
 
 
 def order(number: str) -> bytes:
-    """An order event of this purchase order, a message of its own."""
+    """An event of this purchase order, which no other test has, in a message of its own."""
     event = json.loads(example("order-issued"))
+    event["orderEvent"]["orderId"] = f"{uuid.UUID(int=0)}-{number}"
     event["meta"] = {"messageId": str(uuid.uuid4())}
     event["orderEvent"]["buyerOrder"]["purchaseOrderNumber"] = number
     return json.dumps(event).encode()
 
 
 def shipment(number: str) -> bytes:
-    """A shipment event with a line of this purchase order, a message of its own."""
+    """An event of a new shipment with a line of this purchase order."""
     event = json.loads(example("shipment-issued"))
+    event["shipment"]["shipmentId"] = str(uuid.uuid4())
     event["meta"] = {"messageId": str(uuid.uuid4())}
     for line in event["shipment"]["lines"]:
         line["purchaseOrderNumber"] = number

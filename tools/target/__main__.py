@@ -1,7 +1,9 @@
 """Starts our own service as a target of the conformance suite, and puts it into the states that the suite needs.
 
-Everything of a target is in one folder: certificate, secrets, settings, inbox and log. Poison needs no command: an
-event of a purchase order that begins with TCCONF-500 crashes the processing.
+Everything of a target is in one folder: certificate, secrets, settings, inbox and log of the service, and what the
+stand-in of its ERP notes. Some states need no command, because the purchase order number brings them: TCCONF-422
+(the ERP does not know the supplier), TCCONF-404 (it does not know the order), TCCONF-500 (reading the event
+crashes), TCCONF-CRASH (processing it does).
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from tools.target.errors import TargetError
 from tools.target.folder import Folder
+from tools.target.settings import Mode
 
 if TYPE_CHECKING:
     from tools.target.running import Service
@@ -54,8 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def start(options: argparse.Namespace, folder: Folder) -> int:
-    """Start with an empty inbox; returns when ready."""
-    _service(folder).start(options.port, options.issuer)
+    """Start with an empty inbox and an ERP; returns when ready."""
+    _service(folder).start(options.port, options.issuer, Mode(options.mode), options.second_port)
     for label, value in (
         ("listens on", folder.url),
         ("CA file", folder.ca),
@@ -63,6 +66,7 @@ def start(options: argparse.Namespace, folder: Folder) -> int:
         ("settings", folder.settings),
         ("inbox", folder.inbox),
         ("log", folder.log),
+        ("ERP notes", folder.erp_journal),
         ("token issuer", options.issuer),
     ):
         print(f"{label:<13} {value}")
@@ -106,6 +110,26 @@ def store_down(options: argparse.Namespace, folder: Folder) -> int:
     return 0
 
 
+def erp_down(options: argparse.Namespace, folder: Folder) -> int:
+    """The ERP refuses connections: its stand-in does not run."""
+    from tools.target.states import ErpDown
+
+    folder.require_made()
+    state = ErpDown(folder)
+    (state.on if options.switch == "on" else state.off)()
+    return 0
+
+
+def erp_slow(options: argparse.Namespace, folder: Folder) -> int:
+    """The ERP takes events, and its answers come half a minute late."""
+    from tools.target.states import ErpSlow
+
+    folder.require_made()
+    state = ErpSlow(folder)
+    (state.on if options.switch == "on" else state.off)()
+    return 0
+
+
 def store_full(options: argparse.Namespace, folder: Folder) -> int:
     """The service cannot write to any file, its log included; Linux only. Ends with kill and restart."""
     from tools.target.running import process_of
@@ -124,13 +148,30 @@ def effects(options: argparse.Namespace, folder: Folder) -> int:
     return 0
 
 
+def handled(options: argparse.Namespace, folder: Folder) -> int:
+    """Print as a JSON array what came of the events of a purchase order: what the ERP has, once for each
+    idempotency key, and what is kept for a person or needs nothing done. Events on their way are not in it."""
+    from tools.target.handled import handled
+
+    print(json.dumps(handled(folder, options.order), indent=2))
+    return 0
+
+
+def order(options: argparse.Namespace, folder: Folder) -> int:
+    """Print the current order as JSON (`webhooks orders show`), after the events that came so far."""
+    from tools.target.handled import current_order
+
+    print(json.dumps(current_order(folder, options.order), indent=2, default=str))
+    return 0
+
+
 def run(options: argparse.Namespace, folder: Folder) -> int:
-    """Start, run a command that finds secrets.env, TC_TARGET_URL and TC_CA_FILE in its environment, and stop;
-    the status is that of the command."""
+    """Start as `start` does, run a command that finds secrets.env, TC_TARGET_URL and TC_CA_FILE in its environment,
+    and stop; the status is that of the command."""
     service = _service(folder)
     # Before the start, so that whoever ends us leaves no service behind.
     signal.signal(signal.SIGTERM, _end)
-    service.start(options.port, options.issuer)
+    service.start(options.port, options.issuer, Mode(options.mode), options.second_port)
     try:
         return _carry_out(options.after_dashes, os.environ | folder.environment())
     finally:
@@ -181,11 +222,19 @@ def _parser() -> argparse.ArgumentParser:
 
     starts: dict[str, Command] = {"start": start, "run": run}
     ends: dict[str, Command] = {"stop": stop, "kill": kill, "restart": restart}
-    switches: dict[str, Command] = {"overloaded": overloaded, "store-down": store_down, "store-full": store_full}
+    switches: dict[str, Command] = {
+        "overloaded": overloaded,
+        "store-down": store_down,
+        "store-full": store_full,
+        "erp-down": erp_down,
+        "erp-slow": erp_slow,
+    }
     for name, command in starts.items():
         starting = add(name, command)
         starting.add_argument("--port", type=int, default=PORT, help="to listen on (%(default)s)")
         starting.add_argument("--issuer", default=ISSUER, help="issuer of access tokens (%(default)s)")
+        starting.add_argument("--mode", choices=list(Mode), default=Mode.QUEUED, help="of answering (%(default)s)")
+        starting.add_argument("--second-port", type=int, help="where a second node on the same inbox listens")
     for name, command in ends.items():
         add(name, command)
     for name, command in switches.items():
@@ -193,6 +242,8 @@ def _parser() -> argparse.ArgumentParser:
     counting = add("effects", effects)
     counting.add_argument("--order", required=True, help="purchase order number")
     counting.add_argument("--quarantined", action="store_true", help="instead the refused bodies that hold it")
+    for name, command in {"handled": handled, "order": order}.items():
+        add(name, command).add_argument("--order", required=True, help="purchase order number")
     return parser
 
 

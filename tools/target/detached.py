@@ -27,7 +27,7 @@ class Detached:
     """The process of one PID file."""
 
     def __init__(self, name: str, pid_file: Path) -> None:
-        self._name = name
+        self.name = name
         self._pid_file = pid_file
 
     def start(
@@ -79,7 +79,7 @@ class Detached:
             TargetError: it does not run.
         """
         if (pid := self.pid()) is None:
-            raise TargetError(f"{self._name} does not run ({self._pid_file})")
+            raise TargetError(f"{self.name} does not run ({self._pid_file})")
         return pid
 
     def end(self, how: signal.Signals, *, within: float) -> bool:
@@ -97,7 +97,7 @@ class Detached:
         deadline = time.monotonic() + within
         while self.pid() is not None:
             if time.monotonic() > deadline:
-                raise TargetError(f"{self._name} (process {pid}) still runs {within:.0f} s after {how.name}")
+                raise TargetError(f"{self.name} (process {pid}) still runs {within:.0f} s after {how.name}")
             time.sleep(_LOOK_EVERY)
         return True
 
@@ -107,7 +107,7 @@ class Detached:
             if _try(descriptor, fcntl.LOCK_EX):
                 return
             time.sleep(_LOOK_EVERY)
-        raise TargetError(f"{self._name} runs already (process {self.pid()})")
+        raise TargetError(f"{self.name} runs already (process {self.pid()})")
 
 
 def _try(descriptor: int, kind: int) -> bool:

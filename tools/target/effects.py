@@ -32,7 +32,7 @@ COLUMNS = {
 }
 
 _STORED = """
-    state = 'received'
+    state != 'quarantined'
     AND id IN (SELECT event_id FROM event_order WHERE purchase_order_number = ?)
 """
 #: A refused body was not understood, so all that can be asked is whether the number stands in it.

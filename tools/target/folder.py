@@ -1,8 +1,7 @@
-"""The folder of a target: certificate, secrets, settings, inbox and log."""
+"""The folder of a target: certificate, secrets, settings, inbox and log of the service, and what its ERP notes."""
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import tomllib
@@ -10,14 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.target.errors import TargetError
-
-AUDIENCE = "api://tradecloud-conformance"
-CLIENT = "11111111-2222-3333-4444-555555555555"
-ROLE = "Webhooks.Deliver"
-
-USERNAME = "tradecloud"
-
-_SECRETS = ("TC_PASSWORD", "TC_TOKEN", "TC_ORDERS_ONLY_PASSWORD", "TC_SHIPMENTS_ONLY_PASSWORD")
+from tools.target.settings import SECRETS, Mode, settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +42,11 @@ class Folder:
     def log(self) -> Path:
         """What the service says."""
         return self.path / "service.log"
+
+    @property
+    def erp_journal(self) -> Path:
+        """What the stand-in of the ERP notes, a line of JSON for each request."""
+        return self.path / "erp.ndjson"
 
     @property
     def port(self) -> int:
@@ -86,8 +83,9 @@ class Folder:
             "TC_TARGET_FOLDER": str(self.path),
         }
 
-    def prepare(self, port: int, issuer: str) -> None:
-        """Make what is missing, write the settings, and begin with an empty inbox and an empty log.
+    def prepare(self, port: int, issuer: str, mode: Mode) -> None:
+        """Make what is missing, write the settings, and begin with an empty inbox, an empty log and an ERP that has
+        seen nothing.
 
         Secrets and certificate stay as they are, for whoever has read them.
 
@@ -104,12 +102,19 @@ class Folder:
         if not self.ca.is_file():
             self._make_certificate()
         if not self.secrets.is_file():
-            lines = "".join(f"{name}={_secret(name)}\n" for name in _SECRETS)
+            lines = "".join(f"{name}={_secret(name)}\n" for name in SECRETS)
             _write_private(self.secrets, lines)
-        _write_private(self.settings, self._settings(port, issuer))
+        from tools.target.erp import free_port  # most commands need no server
+
+        erp_port = free_port()
+        _write_private(self.path / "erp-port", str(erp_port))
+        known = dict(line.split("=", 1) for line in self.secrets.read_text(encoding="utf-8").splitlines())
+        _write_private(self.settings, settings(known, port=port, issuer=issuer, erp_port=erp_port, mode=mode))
         # A full quarantine would answer 503 to whatever the next run sends.
         for name in ("inbox.db", "inbox.db-wal", "inbox.db-shm", "maintenance"):
             (self.path / "data" / name).unlink(missing_ok=True)
+        for path in (self.erp_journal, self.path / "erp-slow"):
+            path.unlink(missing_ok=True)
         _write_private(self.log, "")
 
     def _make_certificate(self) -> None:
@@ -121,55 +126,6 @@ class Folder:
         chain = "".join(pem.bytes().decode() for pem in issued.cert_chain_pems)
         _write_private(self.path / "certificate.pem", chain)
         _write_private(self.ca, authority.cert_pem.bytes().decode())
-
-    def _settings(self, port: int, issuer: str) -> str:
-        known = dict(line.split("=", 1) for line in self.secrets.read_text(encoding="utf-8").splitlines())
-        password, token, orders_only, shipments_only = (
-            json.dumps(known[name], ensure_ascii=False) for name in _SECRETS
-        )
-        issuer = issuer.rstrip("/")
-        return f"""\
-# Written by `python -m tools.target start`, at each start anew.
-[server]
-host = "127.0.0.1"
-port = {port}
-certificate = "certificate.pem"
-key = "key.pem"
-# Short, like the times below, so that a slow sender is cut off while somebody waits for the verdict.
-body_timeout = 15.0
-
-[inbox]
-# Short, so that a store that is down is noticed while somebody waits for the verdict.
-busy_timeout = 1.0
-commit_timeout = 2.0
-# A run makes more refused bodies than years of operation.
-quarantine_max_bodies = 1000000
-
-[auth.basic.tradecloud]
-username = "{USERNAME}"
-password = {password}
-
-[auth.basic.orders-only]
-username = "orders-only"
-password = {orders_only}
-endpoints = ["order"]
-
-[auth.basic.shipments-only]
-username = "shipments-only"
-password = {shipments_only}
-endpoints = ["shipment"]
-
-[auth.bearer.robot]
-token = {token}
-
-[auth.oauth.conformance]
-issuers = [{json.dumps(issuer)}]
-jwks_url = {json.dumps(f"{issuer}/keys")}
-audiences = ["{AUDIENCE}"]
-clients = ["{CLIENT}"]
-roles = ["{ROLE}"]
-endpoints = ["order", "shipment"]
-"""
 
 
 def _secret(name: str) -> str:

@@ -54,18 +54,47 @@ class StoreDown:
         """
         if self.is_on:
             return
-        command = [sys.executable, "-m", "tools.target.lock_holder", str(self._inbox)]
-        said = self._holder.start(command, subprocess.PIPE).stdout
-        assert said is not None  # noqa: S101 - it is a pipe
-        with said:
-            lines = [said.readline()]
-            if lines[0] != b"held\n":
-                lines += said.readlines()
-                raise TargetError(f"cannot take the lock of {self._inbox}: {lines[-1].decode().strip()}")
+        _start(self._holder, "tools.target.lock_holder", str(self._inbox), says="held")
 
     def off(self) -> None:
         """Give the lock back; nothing happens if nobody has it."""
         self._holder.end(signal.SIGTERM, within=_END_SECONDS)
+
+
+class ErpDown:
+    """Nobody listens where the ERP was: its stand-in does not run."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+        self._process = Detached("the ERP", folder.path / "erp.pid")
+
+    def on(self) -> None:
+        """End the stand-in; connections to it are refused on return. Nothing happens if it does not run."""
+        self._process.end(signal.SIGTERM, within=_END_SECONDS)
+
+    def off(self) -> None:
+        """Start it, at the same port as ever; it listens on return. Nothing happens if it runs.
+
+        Raises:
+            TargetError: it does not start.
+        """
+        if self._process.pid() is None:
+            _start(self._process, "tools.target.erp", str(self._folder.path), says="ready")
+
+
+class ErpSlow:
+    """The ERP takes events as ever, and its answers come half a minute late."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._switch = folder.path / "erp-slow"
+
+    def on(self) -> None:
+        """From the next event on."""
+        self._switch.touch()
+
+    def off(self) -> None:
+        """At once, also for those that wait for an answer."""
+        self._switch.unlink(missing_ok=True)
 
 
 class StoreFull:
@@ -101,3 +130,18 @@ class StoreFull:
         pid = self._service.require_pid()
         _, most = resource.prlimit(pid, resource.RLIMIT_FSIZE)
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (most if size is None else size, most))
+
+
+def _start(process: Detached, module: str, about: str, *, says: str) -> None:
+    """Start a module of ours, which says this word when it has begun.
+
+    Raises:
+        TargetError: it ended instead.
+    """
+    said = process.start([sys.executable, "-m", module, about], subprocess.PIPE).stdout
+    assert said is not None  # noqa: S101 - it is a pipe
+    with said:
+        lines = [said.readline()]
+        if lines[0].decode().strip() != says:
+            lines += said.readlines()
+            raise TargetError(f"{process.name} did not start ({about}): {lines[-1].decode().strip()}")
