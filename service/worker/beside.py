@@ -23,6 +23,11 @@ RAN_WELL = 10.0
 STOP_SECONDS = 2.5
 
 
+def restart_pause(failures: int) -> float:
+    """Seconds until the next start after so many failures in a row."""
+    return min(FIRST_RESTART * 2.0 ** min(failures, 20), LAST_RESTART)
+
+
 class WorkerBeside:
     """One worker process; to be used on the event loop."""
 
@@ -87,10 +92,12 @@ class WorkerBeside:
                 await self._run()
             except OSError as error:
                 log.error("action=worker_not_started reason=%s", error)
+            except Exception:
+                log.exception("action=worker_link_failed")
             if self._stopping:
                 return
             failures = 0 if time.monotonic() - began > RAN_WELL else failures + 1
-            pause = min(FIRST_RESTART * 2.0**failures, LAST_RESTART)
+            pause = restart_pause(failures)
             status = self._process.returncode if self._process else None
             log.error("action=worker_ended status=%s again_in=%.1f", status, pause)
             await asyncio.sleep(pause)
@@ -121,7 +128,7 @@ class WorkerBeside:
         try:
             while line := await reader.readline():
                 self._take(line)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, KeyError) as error:
             log.error("action=worker_link_failed reason=%s", error)
         finally:
             self._close()
