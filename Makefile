@@ -2,11 +2,16 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-# Starts this service with every state it can be put into, and judges it.
-TARGET := $(BIN)/python -m tools.target run --issuer http://localhost:8097 -- \
+# Start this service with every state it can be put into, and judge it: when it answers 202 at once, and when it
+# answers what its ERP says. What does not depend on that is tried in the first mode only.
+QUEUED := $(BIN)/python -m tools.target run --second-port 8454 -- \
           $(BIN)/python -m conformance run https://localhost:8453 --profile reference --strict
+INLINE := $(BIN)/python -m tools.target run --mode inline --folder .conformance/target-inline \
+          --port 8463 --second-port 8464 --issuer http://localhost:8098 -- \
+          $(BIN)/python -m conformance run https://localhost:8463 --profile reference-inline --strict \
+          --folder .conformance/inline --quick $(addprefix --only ,DEL RSP RET IDM TIM)
 
-.PHONY: serve install test check generate specs bench lock clean help conformance .conformance-run .conformance-proof conformance-quick conformance-tools
+.PHONY: serve install test check generate specs bench lock clean help conformance .conformance-queued .conformance-inline .conformance-proof conformance-quick conformance-tools
 
 serve: $(VENV)/.runtime     ## start the service for a first try: https://localhost:8443
 	$(BIN)/webhooks serve --dev
@@ -29,17 +34,20 @@ generate: $(VENV)/.development ## write generated/ anew from specs/
 specs: $(VENV)/.development ## what differs in Tradecloud's live contracts; options: make specs ARGS="--help"
 	$(BIN)/python -m tools.specs $(ARGS)
 
-conformance: $(VENV)/.development ## judge this service against the contract, all of it, and prove that the suite can fail
-	@$(MAKE) --no-print-directory --jobs=2 .conformance-run .conformance-proof
+conformance: $(VENV)/.development ## judge this service against the contract, in both modes, and prove that the suite can fail
+	@$(MAKE) --no-print-directory --jobs=3 .conformance-queued .conformance-inline .conformance-proof
 
-.conformance-run:
-	$(TARGET) --intrusive --generated 60
+.conformance-queued:
+	$(QUEUED) --intrusive --generated 60
+
+.conformance-inline:
+	$(INLINE)
 
 .conformance-proof:
 	nice $(BIN)/python -m conformance prove
 
 conformance-quick: $(VENV)/.development ## the same in under two minutes: wave 1 and a short generated phase
-	$(TARGET) --quick --generated 24
+	$(QUEUED) --quick --generated 24
 
 conformance-tools: $(VENV)/.development ## only install what `.venv/bin/python -m conformance` needs
 
