@@ -81,9 +81,11 @@ def list_differences(
     if isinstance(old, dict | None) and isinstance(new, dict | None) and not _is_one_thing(path, old, new):
         before, after = old or {}, new or {}
         for name in dict.fromkeys((*before, *after)):
-            if name in skip or _TIMESTAMPS.fullmatch(name):
+            was, now = before.get(name), after.get(name)
+            # Equality first: most members are equal, and most of an event's time would go into the names.
+            if was == now or name in skip or _TIMESTAMPS.fullmatch(name):
                 continue
-            list_differences(changes, line, subject, (*path, name), before.get(name), after.get(name), kind=kind)
+            list_differences(changes, line, subject, (*path, name), was, now, kind=kind)
         return
     if isinstance(old, list) and isinstance(new, list) and _objects_alike(old, new):
         for number, (before_item, after_item) in enumerate(zip(old, new, strict=True), start=1):

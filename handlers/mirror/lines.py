@@ -4,6 +4,9 @@ A line is told by `buyerLine.position`, which is unique and never changes (order
 `id`. In single-delivery mode a line that a supplier split off has no position until the buyer assigns one
 (behaviour.md, section 5, "Split lines"), and its id is not promised to stay the same then. So it is also told by
 its delivery among the lines of the same `originalPosition`, and in the end by its turn.
+
+What this cannot tell: a split without an id that changed its delivery before it got its position, and whose old
+copy comes after the new one. It is kept as a line of its own, and flagged.
 """
 
 from __future__ import annotations

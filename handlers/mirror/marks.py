@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum, auto
+from functools import lru_cache
 from typing import TypeAlias
 
 from handlers.interface import JsonObject, JsonValue
@@ -84,7 +85,15 @@ def version_of(value: JsonValue) -> str | None:
 
 def instant(at: str | None) -> Instant | None:
     """The moment that a date-time with a zone names (behaviour.md, section 7), exactly; None if it names none."""
-    match = _DATE_TIME.fullmatch(at) if at else None
+    if at is None:
+        return None
+    # A foreign text of megabytes must not stay in the memory.
+    return _read_instant(at) if len(at) <= 40 else _read_instant.__wrapped__(at)
+
+
+@lru_cache(maxsize=1024)
+def _read_instant(at: str) -> Instant | None:
+    match = _DATE_TIME.fullmatch(at)
     if match is None:
         return None
     year, month, day, hour, minute, second, fraction, sign, zone_hours, zone_minutes = match.groups()

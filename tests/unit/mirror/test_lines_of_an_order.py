@@ -170,6 +170,15 @@ def test_old_copy_of_a_split_that_has_its_position_by_now_is_left_out() -> None:
         assert (result.stale, result.news) == (("line split from 1",), False)
 
 
+def test_old_copy_of_a_split_is_recognised_by_an_id_that_it_had_once() -> None:
+    result = merged(
+        single_event(split(2, "2026-01-02", id="u")),
+        single_event(positioned("2", 3, "2026-01-02", id=f"{ORDER_ID}-2")),
+        single_event(split(1, "2026-01-01", id="u")),
+    )
+    assert positions(result) == ["2"]
+
+
 def test_split_that_came_late_becomes_one_with_its_line_once_that_can_be_told() -> None:
     results = every(
         [
