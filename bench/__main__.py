@@ -1,5 +1,5 @@
-"""Measures our service beside stock connexion, in turns, and tXML beside JSON; exits 1 if anything was answered but
-202."""
+"""Measures our service beside stock connexion, in turns, tXML beside JSON, and processing; exits 1 if anything was
+answered but 202, or never came to its end."""
 
 from __future__ import annotations
 
@@ -7,81 +7,23 @@ import argparse
 import json
 import os
 import platform
-import subprocess
 import sys
-import tempfile
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench import formats
-from bench.load import Measured
-from bench.subjects import ROOT, SUBJECTS, Running, StartError, Subject
-
-#: Beyond the wanted seconds, for the warm-up and for services that need long to answer every client once.
-LOAD_PATIENCE_SECONDS = 180.0
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A kind of load."""
-
-    key: str
-    lines: int
-    clients: int
-
+from bench import beside, formats, processing
+from bench.measuring import LoadFailedError, Outcome, Part, measure
+from bench.subjects import SUBJECTS, StartError
 
 PARTS = (
     Part("small_32", lines=2, clients=32),
     Part("small_4", lines=2, clients=4),
     Part("large_32", lines=500, clients=32),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """One service under one load, in one round."""
-
-    load: Measured
-    peak_bytes: int
-    start_seconds: float
-
-
-class LoadFailedError(Exception):
-    """The generator reports something else than 202."""
-
-
-def measure(subject: Subject, part: Part, seconds: float) -> Outcome:
-    """Start the service in a new folder on the disk of the working folder, load it, stop it.
-
-    Raises:
-        StartError, LoadFailedError: it did not start, or did not accept everything.
-    """
-    with tempfile.TemporaryDirectory(prefix=".bench-", dir=Path.cwd()) as folder:
-        os.sync()  # nobody pays for what the one before left to write
-        with Running(subject, Path(folder)) as service:
-            options = {"port": service.port, "clients": part.clients, "lines": part.lines, "seconds": seconds}
-            command = [
-                sys.executable,
-                "-m",
-                "bench.load",
-                *(f"--{name}={value}" for name, value in options.items()),
-            ]
-            if service.ca:
-                command.append(f"--ca={service.ca}")
-            try:
-                result = subprocess.run(
-                    command, cwd=ROOT, capture_output=True, text=True, timeout=seconds + LOAD_PATIENCE_SECONDS
-                )
-            except subprocess.TimeoutExpired as error:
-                raise LoadFailedError("no end in sight") from error
-            if result.returncode != 0:
-                raise LoadFailedError(result.stderr.strip())
-            load = Measured(**json.loads(result.stdout))
-            return Outcome(load, service.peak_memory(), service.start_seconds)
 
 
 def summary(outcomes: list[Outcome]) -> dict[str, float]:
@@ -130,25 +72,64 @@ def report(figures: dict[str, dict[str, dict[str, float]]]) -> str:
     return "\n".join(lines)
 
 
+#: What can be measured, in this order.
+KINDS = ("receiving", "formats", "processing", "memory", "beside")
+
+
 def main() -> int:
     """Run as a process; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--seconds", type=float, default=5, help="of each measurement, at least (default 5)")
     parser.add_argument("--rounds", type=int, default=3, help="of all services in turn (default 3)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"only these of: {', '.join(KINDS)}")
     options = parser.parse_args()
+    if unknown := set(options.kinds) - set(KINDS):
+        parser.error(f"nothing is called {', '.join(sorted(unknown))}; choose from {', '.join(KINDS)}")
+    kinds = options.kinds or KINDS
     versions = f"Python {platform.python_version()}, connexion {version('connexion')}"
     machine = f"{os.cpu_count()} CPUs, {versions}"
     print(f"Median of {options.rounds} rounds, each at least {options.seconds:g} s; {machine}.", flush=True)
-    outcomes: dict[tuple[str, str], list[Outcome]] = defaultdict(list)
+    content: dict[str, Any] = {"machine": machine}
     failures: list[str] = []
+    if "receiving" in kinds:
+        content["figures"] = receiving(options.rounds, options.seconds, failures)
+        print("\n" + report(content["figures"]), flush=True)
+    if "formats" in kinds:
+        print("\n" + formats.report(), flush=True)
+    try:
+        if "processing" in kinds:
+            figures = processing.measure()
+            content["processing"] = asdict(figures)
+            print("\n" + processing.report(figures), flush=True)
+        if "memory" in kinds:
+            growth = processing.measure_growth()
+            content["memory"] = asdict(growth)
+            print("\n" + processing.report_growth(growth), flush=True)
+        if "beside" in kinds:
+            rates = beside.measure_rates(options.rounds, options.seconds)
+            content["beside"] = rates
+            print("\n" + beside.report(rates), flush=True)
+    except (StartError, LoadFailedError) as error:
+        failures.append(f"processing: {error}")
+    if options.json:
+        content["failures"] = failures
+        options.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    if failures:
+        print("\nNot everything was accepted:\n  " + "\n  ".join(failures), file=sys.stderr)
+    return 1 if failures else 0
+
+
+def receiving(rounds: int, seconds: float, failures: list[str]) -> dict[str, dict[str, dict[str, float]]]:
+    """Figures by part and service; what failed is added to `failures`."""
+    outcomes: dict[tuple[str, str], list[Outcome]] = defaultdict(list)
     for part in PARTS:
-        for number in range(1, options.rounds + 1):
+        for number in range(1, rounds + 1):
             first = number % len(SUBJECTS)  # nobody always comes after the same one
             for subject in (*SUBJECTS[first:], *SUBJECTS[:first]):
                 name = f"{part.key}, round {number}, {subject.title}"
                 try:
-                    outcome = measure(subject, part, options.seconds)
+                    outcome = measure(subject, part, seconds)
                 except (StartError, LoadFailedError) as error:
                     failures.append(f"{name}: {error}")
                     print(f"FAILED {failures[-1]}", file=sys.stderr, flush=True)
@@ -158,14 +139,7 @@ def main() -> int:
     figures: dict[str, dict[str, dict[str, float]]] = {part.key: {} for part in PARTS}
     for (part_key, subject_key), results in outcomes.items():
         figures[part_key][subject_key] = summary(results)
-    print(report(figures))
-    print("\n" + formats.report())
-    if options.json:
-        content: dict[str, Any] = {"machine": machine, "figures": figures, "failures": failures}
-        options.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    if failures:
-        print("\nNot everything was accepted:\n  " + "\n  ".join(failures), file=sys.stderr)
-    return 1 if failures else 0
+    return figures
 
 
 if __name__ == "__main__":

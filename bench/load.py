@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import base64
 import json
+import re
 import ssl
 import sys
 import time
@@ -87,12 +88,12 @@ class Load:
 
 
 class Client(asyncio.Protocol):
-    """One kept-alive connection. Its request stays in one buffer, in which only the message id changes."""
+    """One kept-alive connection. Its request stays in one buffer, in which only the ids change."""
 
     def __init__(self, load: Load, request: bytes) -> None:
         self._load = load
         self._request = bytearray(request)
-        self._id = slice(at := request.index(MESSAGE_ID), at + len(MESSAGE_ID))
+        self._ids = [slice(*found.span()) for found in re.finditer(MESSAGE_ID, request)]
         self._parser = httptools.HttpResponseParser(self)
         self._answer = b""
         self._sent_at = 0.0
@@ -103,7 +104,9 @@ class Client(asyncio.Protocol):
 
     def send(self) -> None:
         """The next event."""
-        self._request[self._id] = str(uuid.uuid4()).encode()
+        message_id = str(uuid.uuid4()).encode()
+        for place in self._ids:
+            self._request[place] = message_id
         self._answer = b""
         self._sent_at = time.perf_counter()
         self._transport.write(self._request)
@@ -131,13 +134,13 @@ class Client(asyncio.Protocol):
         self._load.failed(f"connection lost: {exc or 'closed by the service'}")
 
 
-async def run(port: int, ca: str | None, clients: int, lines: int, seconds: float) -> Measured:
+async def run(port: int, ca: str | None, clients: int, lines: int, seconds: float, own_orders: bool) -> Measured:
     """Load 127.0.0.1 at this port.
 
     Raises:
         FailedError: anything was answered but 202.
     """
-    body = order(lines)
+    body = order(lines, own=own_orders)
     credentials = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
     head = (
         f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Basic {credentials}\r\n"
@@ -177,6 +180,7 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--lines", type=int, default=2, help="lines of each order")
     parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--own-orders", action="store_true", help="each event is of an order of its own")
     options = parser.parse_args()
     try:
         measured = uvloop.run(run(**vars(options)))

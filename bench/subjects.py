@@ -122,9 +122,14 @@ def _ours(*, https: bool) -> Callable[[Path, int], list[str]]:
             f'[server]\nhost = "127.0.0.1"\nport = {port}\n{transport}\n',
             encoding="utf-8",
         )
-        return [str(Path(sys.executable).with_name("webhooks")), "serve", "--config", str(config)]
+        return webhooks_serve(config)
 
     return command
+
+
+def webhooks_serve(config: Path) -> list[str]:
+    """Our service with these settings, as an operator starts it."""
+    return [str(Path(sys.executable).with_name("webhooks")), "serve", "--config", str(config)]
 
 
 def _stock(_folder: Path, port: int) -> list[str]:
