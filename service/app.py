@@ -77,7 +77,12 @@ def build(settings: Settings, front: Front | None = None) -> Application:
             return {}
         return in_force.details([*inbox.attention(), *(worker.attention() if worker else ())])
 
-    health = Health(inbox, admission, maintenance, details)
+    inline = any(settings.processing.mode.of(endpoint) is Mode.INLINE for endpoint in Endpoint)
+
+    def needs() -> str | None:
+        return "the worker is not ready" if inline and worker and not worker.ready else None
+
+    health = Health(inbox, admission, maintenance, details, needs)
 
     operations: dict[str, Operation] = {"live": _answering(health.live), "ready": _answering(health.ready)}
     endpoints: dict[str, Endpoint] = {}

@@ -19,7 +19,8 @@ TRIAL_GOOD_FOR = 1.0
 
 
 class Health:
-    """Answers the two questions; `details` gives further members for whoever asks from this machine."""
+    """Answers the two questions; `details` gives further members for whoever asks from this machine, `needs` says
+    what else is missing for an answer that Tradecloud takes for a delivery."""
 
     def __init__(
         self,
@@ -27,11 +28,13 @@ class Health:
         admission: Admission,
         maintenance: Maintenance,
         details: Callable[[], Mapping[str, object]],
+        needs: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._inbox = inbox
         self._admission = admission
         self._maintenance = maintenance
         self._details = details
+        self._needs = needs
         self._tried_at = float("-inf")
         self._trouble: str | None = None
 
@@ -52,6 +55,8 @@ class Health:
             return "shutting down"
         if self._maintenance.on:
             return "maintenance"
+        if missing := self._needs():
+            return missing
         if time.monotonic() - self._tried_at >= TRIAL_GOOD_FOR:
             self._tried_at = time.monotonic()
             try:

@@ -17,13 +17,14 @@ from service.inbox.work import WorkStore
 from service.settings import Settings, load
 from service.settings_destinations import Content, Format
 from service.wake import WakeUp
-from service.worker.attempts import Attempts, Terms
+from service.worker.attempts import Attempts
 from service.worker.inline import InlineAnswer, InlineRequest
 from service.worker.lane import Lane
 from service.worker.link import Link
 from service.worker.loop import Rules, Worker
 from service.worker.merging import Merging
 from service.worker.only_one import Turn
+from service.worker.outcomes import Terms
 
 logger = logging.getLogger(__name__)
 
@@ -41,9 +42,10 @@ def work(config: Path | None, link: int | None) -> int:
     log.configure(settings.log.level)
     log.write_regularly_in_thread()
     presence = _Presence(beside=link is not None)
-    if link is not None:
+    receiver = None if link is None else Link(socket.socket(fileno=link), presence.ask, presence.end)
+    if receiver is not None:
         # From the first moment on: the receiver may end while this process is still starting or stands by.
-        Link(socket.socket(fileno=link), presence.ask, presence.end).start()
+        receiver.start()
     folder = settings.inbox.path.parent
     make_lasting(folder)
     targets = open_destinations(settings)
@@ -53,6 +55,8 @@ def work(config: Path | None, link: int | None) -> int:
             return 0
         worker = _worker(settings, targets, wake_up)
         presence.of(worker)
+        if receiver is not None:
+            receiver.say_ready()
         logger.info("action=worker_started destinations=%d", len(targets))
         worker.run(drain_seconds=DRAIN_ALONE if link is None else DRAIN_BESIDE)
         logger.info("action=worker_stopped")

@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 FIRST_RESTART, LAST_RESTART = 0.1, 10.0
 #: A worker that ran so long, in seconds, did not fail at its start.
 RAN_WELL = 10.0
+#: Seconds after which a worker that is not ready is worth a word.
+STARTS_WITHIN = 15.0
 #: Seconds that the worker has to finish what is under way when the service stops.
 STOP_SECONDS = 2.5
 
@@ -40,6 +42,7 @@ class WorkerBeside:
         self._asked: dict[int, asyncio.Future[tuple[InlineAnswer, str | None]]] = {}
         self._number = 0
         self._stopping = False
+        self._not_ready_since: float | None = time.monotonic()
 
     def start(self) -> None:
         """Start it and keep it running."""
@@ -79,10 +82,19 @@ class WorkerBeside:
         finally:
             self._asked.pop(number, None)
 
+    @property
+    def ready(self) -> bool:
+        """Whether it works: it has started, and no other worker works on the same inbox."""
+        return self._not_ready_since is None
+
     def attention(self) -> list[str]:
         """What an operator should know."""
-        running = self._process is not None and self._process.returncode is None
-        return [] if running else ["the worker is not running: events are accepted and wait"]
+        since = self._not_ready_since
+        if since is None or time.monotonic() - since < STARTS_WITHIN:
+            return []
+        if self._process is not None and self._process.returncode is None:
+            return ["the worker stands by: another one works on this inbox"]
+        return ["the worker is not running: events are accepted and wait"]
 
     async def _keep(self) -> None:
         failures = 0
@@ -139,11 +151,16 @@ class WorkerBeside:
 
     def _take(self, line: bytes) -> None:
         told = json.loads(line)
+        if "ready" in told:
+            self._not_ready_since = None
+            return
         waiting = self._asked.get(told["n"])
         if waiting is not None and not waiting.done():
             waiting.set_result((InlineAnswer(told["answer"]), told["reason"]))
 
     def _close(self) -> None:
+        if self._not_ready_since is None:
+            self._not_ready_since = time.monotonic()
         if self._writer is not None:
             self._writer.close()
             self._writer = None

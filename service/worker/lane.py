@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 #: Attempts in a row that find the destination unavailable until it is left alone for a while.
@@ -103,3 +105,16 @@ class Lane:
         self.in_flight -= 1
         if self.circuit is Circuit.HALF_OPEN:
             self.circuit = Circuit.OPEN
+
+
+@contextmanager
+def as_written(lanes: Mapping[str, Lane]) -> Iterator[None]:
+    """A transaction about them: if it fails, nothing of it has happened to the lanes either."""
+    before = {name: replace(lane) for name, lane in lanes.items()}
+    try:
+        yield
+    except BaseException:
+        for name, lane in before.items():
+            for member in Lane.__slots__:
+                setattr(lanes[name], member, getattr(lane, member))
+        raise

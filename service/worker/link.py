@@ -6,7 +6,7 @@ import json
 import logging
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from service.worker.inline import InlineAnswer, InlineRequest
 
@@ -38,15 +38,21 @@ class Link:
         # The receiver has ended, in order or not: whoever starts it again starts a worker too.
         self._on_end()
 
+    def say_ready(self) -> None:
+        """Tell the receiver that this worker works."""
+        self._tell({"ready": True})
+
+    def _tell(self, told: Mapping[str, object]) -> None:
+        with self._one_at_a_time:
+            try:
+                self._connection.sendall(json.dumps(told).encode() + b"\n")
+            except OSError:
+                log.info("action=answer_not_wanted")  # the receiver is gone; the event stands in the inbox
+
     def _take(self, asked: dict[str, str]) -> None:
         number = asked["n"]
 
         def answer(kind: InlineAnswer, reason: str | None) -> None:
-            line = json.dumps({"n": number, "answer": kind.value, "reason": reason}) + "\n"
-            with self._one_at_a_time:
-                try:
-                    self._connection.sendall(line.encode())
-                except OSError:
-                    log.info("action=answer_not_wanted")  # the receiver is gone; the event stands in the inbox
+            self._tell({"n": number, "answer": kind.value, "reason": reason})
 
         self._ask(InlineRequest(asked["event"], answer))

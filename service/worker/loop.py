@@ -9,8 +9,7 @@ from __future__ import annotations
 import logging
 import queue
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -22,12 +21,13 @@ from service.inbox.interface import InboxUnavailableError, State
 from service.inbox.work import Look, Work, WorkStore
 from service.inbox.work_values import AcceptedEvent, Applied, Claim, Finished
 from service.wake import WakeUp
-from service.worker.attempts import MAX_RETRY_AFTER, Attempted, Attempts, NotMade, Terms, concluded, described
+from service.worker.attempts import Attempts
 from service.worker.clock import now as _now
 from service.worker.crew import Crew
 from service.worker.inline import InlineAnswer, InlineRequest
-from service.worker.lane import Circuit, Lane
+from service.worker.lane import Circuit, Lane, as_written
 from service.worker.merging import Merging
+from service.worker.outcomes import MAX_RETRY_AFTER, Attempted, Terms, concluded, concluded_inline, described
 
 log = logging.getLogger(__name__)
 
@@ -196,7 +196,7 @@ class Worker:
         begun: list[Claim] = []
         asked: dict[int, list[InlineRequest]] = {}
         later: list[InlineRequest] = []
-        with self._lanes_as_written(), self._store.write() as work:
+        with as_written(self._lanes), self._store.write() as work:
             answers += self._finish(work, ended, now)
             if batch:
                 work.apply(batch, now)
@@ -224,17 +224,6 @@ class Worker:
             request.answer(answer, reason)
         self._log(ended, batch)
         return begun
-
-    @contextmanager
-    def _lanes_as_written(self) -> Iterator[None]:
-        """What is not written has not happened to the lanes either."""
-        before = {name: replace(lane) for name, lane in self._lanes.items()}
-        try:
-            yield
-        except BaseException:
-            for name, lane in before.items():
-                _restore(self._lanes[name], lane)
-            raise
 
     def _room(self, lane: Lane) -> int:
         in_flight = sum(each.in_flight for each in self._lanes.values())
@@ -381,7 +370,7 @@ class Worker:
 
     def _write_ended(self) -> None:
         now = _now()
-        with self._lanes_as_written(), self._store.write() as work:
+        with as_written(self._lanes), self._store.write() as work:
             answers = self._finish(work, self._to_write, now)
         self._to_write = []
         for request, answer, reason in answers:
@@ -418,39 +407,6 @@ _WITHOUT_HANDOVER: Mapping[State, InlineAnswer] = {
     State.DEAD: InlineAnswer.FAULT,
     State.WAITING: InlineAnswer.BEHIND,
 }
-
-#: Outcomes after which the sender comes again, with what it is told.
-_COMES_AGAIN: Mapping[type, InlineAnswer] = {
-    Unavailable: InlineAnswer.UNAVAILABLE,
-    TimedOut: InlineAnswer.TIMED_OUT,
-    NotMade: InlineAnswer.TROUBLE,
-}
-
-
-def concluded_inline(attempted: Attempted, takeover: float) -> tuple[Finished, InlineAnswer]:
-    """What follows from an outcome while the sender waits: a final answer ends the event, a 5xx leaves it to the
-    sender, who comes again, and to the worker after `takeover` seconds without."""
-    claim, ended_at, outcome = attempted.claim, attempted.ended_at, attempted.outcome
-    kind, reason = described(outcome)
-    if isinstance(outcome, Accepted):
-        return Finished(claim, ended_at, kind, reason, State.DONE), InlineAnswer.DONE
-    if comes_again := _COMES_AGAIN.get(type(outcome)):
-        due_at = ended_at + timedelta(seconds=takeover)
-        return (
-            Finished(claim, ended_at, kind, reason, State.WAITING, due_at=due_at, refused_ms=claim.refused_ms),
-            comes_again,
-        )
-    # The sender learns of it and does not come again, so nobody may have to wait for this event.
-    if isinstance(outcome, Refused):
-        answer = InlineAnswer.UNKNOWN_ORDER if outcome.unknown_order else InlineAnswer.REFUSED
-    else:
-        answer = InlineAnswer.FAULT
-    return Finished(claim, ended_at, kind, reason, State.DEAD, refused_ms=claim.refused_ms), answer
-
-
-def _restore(lane: Lane, before: Lane) -> None:
-    for name in Lane.__slots__:
-        setattr(lane, name, getattr(before, name))
 
 
 def _drain_queue(source: queue.SimpleQueue[Item], into: list[Item]) -> None:

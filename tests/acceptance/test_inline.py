@@ -96,7 +96,6 @@ def inline(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[Runn
     (folder / "own_erp.py").write_text(OWN_CLASS, encoding="utf-8")
     running = RunningService(folder, extra=SETTINGS.replace("{port}", str(port)))
     running.start()
-    running.wait_for_log("action=worker_started")
     yield running
     running.kill()
 
