@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
@@ -90,9 +90,8 @@ class Repair:
         done, pause = 0, 0.0
         while done < len(ids):
             time.sleep(pause)
-            began = time.monotonic()
             some = ids[done : done + MAX_EVENTS]
-            treated = self._transaction(partial(self._treat_some, ids=some, measure=measure))
+            began, treated = self._transaction(partial(self._treat_some, ids=some, measure=measure))
             pause = min(max(PAUSE, time.monotonic() - began), LONGEST_PAUSE)
             done += len(treated)
             yield from treated
@@ -144,20 +143,24 @@ class Repair:
             with suppress(DBAPIError):  # it stays as it is, and is tried again
                 checkpoint(self._engine, "PASSIVE")
 
-    def _treat_some(self, connection: Connection, ids: Sequence[str], measure: Measure) -> list[Treated]:
-        """As many as there is time for."""
-        until = time.monotonic() + MAX_SECONDS
+    def _treat_some(
+        self, connection: Connection, ids: Sequence[str], measure: Measure
+    ) -> tuple[float, list[Treated]]:
+        """As many as there is time for; and since when others have been waiting for this transaction."""
+        began = time.monotonic()
         now = _now()
-        treated = []
+        treated, records = [], []
         for standing in standings(connection, ids, measure):
             left = obstacle(standing, measure, now)
             if left is None:
                 _TREATMENTS[measure.action](self, connection, standing, measure, now)
-                self._record(connection, measure.action, standing.event.id, measure.reason, measure.destination)
+                records.append(self._record(measure.action, standing.event.id, measure.reason, measure.destination))
             treated.append(Treated(standing.event.id, left))
-            if time.monotonic() > until:
+            if time.monotonic() - began > MAX_SECONDS:
                 break
-        return treated
+        if records:
+            connection.execute(_RECORD, records)
+        return began, treated
 
     def _replay(self, connection: Connection, standing: Standing, measure: Measure, now: str) -> None:
         for row in standing.handovers:
@@ -169,15 +172,7 @@ class Repair:
             handovers.settle(connection, standing.event.id)
             return
         # The worker makes the handovers of the next round when it applies the event again.
-        _update_event(
-            connection,
-            standing.event.id,
-            state=State.RECEIVED.value,
-            apply_at=now,
-            applied_at=None,
-            until=None,
-            reason=None,
-        )
+        connection.execute(_APPLY_AGAIN, {"event_id": standing.event.id, "now": now})
 
     def _hand_over_again(self, connection: Connection, row: Any, earlier: Any, now: str) -> None:
         """One destination alone gets the event once more, with the order or shipment as it is now."""
@@ -218,7 +213,7 @@ class Repair:
                 reason=measure.reason,
             )
             handovers.promote(connection, one.destination, one.key)
-        if row.applied_at is not None:
+        if row.applied_at is not None and standing.handovers:
             handovers.settle(connection, row.id)
             return
         if measure.destination is None:
@@ -270,7 +265,7 @@ class Repair:
         if new.drift_count:
             drift_ledger.record(connection, [new])
         detail = None if edited is None else f"with another body of {len(edited[1])} bytes as {edited[0]}"
-        self._record(connection, Action.RELEASE, new.id, reason, detail)
+        connection.execute(_RECORD, self._record(Action.RELEASE, new.id, reason, detail))
         return None
 
     def _pause(self, connection: Connection, name: str, reason: str) -> None:
@@ -287,7 +282,7 @@ class Repair:
                 },
             )
         )
-        self._record(connection, Action.PAUSE, name, reason)
+        connection.execute(_RECORD, self._record(Action.PAUSE, name, reason))
 
     def _resume(self, connection: Connection, name: str, reason: str) -> None:
         resumed = connection.execute(
@@ -297,23 +292,40 @@ class Repair:
         )
         if resumed.rowcount == 0:
             raise NotPossibleError(f"{name} is not paused")
-        self._record(connection, Action.RESUME, name, reason)
+        connection.execute(_RECORD, self._record(Action.RESUME, name, reason))
 
-    def _record(
-        self, connection: Connection, action: Action, target: str, reason: str, detail: str | None = None
-    ) -> None:
-        connection.execute(
-            insert(audit),
-            {
-                "at": _now(),
-                "user": self._user,
-                "action": action.value,
-                "target": target,
-                "reason": reason,
-                "detail": detail,
-            },
-        )
+    def _record(self, action: Action, target: str, reason: str, detail: str | None = None) -> dict[str, Any]:
+        return {
+            "at": _now(),
+            "user": self._user,
+            "action": action.value,
+            "target": target,
+            "reason": reason,
+            "detail": detail,
+        }
 
+
+#: Made once, because the library takes longer to make a statement than the database to carry it out.
+_RECORD = insert(audit)
+_APPLY_AGAIN = (
+    update(event)
+    .where(event.c.id == bindparam("event_id"))
+    .values(state=State.RECEIVED.value, apply_at=bindparam("now"), applied_at=None, until=None, reason=None)
+)
+_PUT_BACK = (
+    update(handover)
+    .where(handover.c.id == bindparam("handover_id"))
+    .values(
+        state=State.RECEIVED.value,
+        ready=bindparam("is_ready"),
+        due_at=bindparam("now"),
+        attempts=0,
+        refused_ms=0,
+        finished_at=None,
+        outcome=None,
+        reason=None,
+    )
+)
 
 _TREATMENTS: dict[Action, Callable[[Repair, Connection, Standing, Measure, str], None]] = {
     Action.REPLAY: Repair._replay,
@@ -324,18 +336,7 @@ _TREATMENTS: dict[Action, Callable[[Repair, Connection, Standing, Measure, str],
 
 def _put_back(connection: Connection, row: Any, now: str) -> None:
     """In its place, as if it had never been attempted; what was attempted stays on record."""
-    _update_handover(
-        connection,
-        row.id,
-        state=State.RECEIVED.value,
-        ready=row.key is None,
-        due_at=now,
-        attempts=0,
-        refused_ms=0,
-        finished_at=None,
-        outcome=None,
-        reason=None,
-    )
+    connection.execute(_PUT_BACK, {"handover_id": row.id, "is_ready": row.key is None, "now": now})
     handovers.promote(connection, row.destination, row.key)
 
 

@@ -51,6 +51,15 @@ def test_events_behind_a_fault_go_on_when_it_is_skipped(house: Build) -> None:
     assert at.state(bad) is State.DEAD
 
 
+def test_fault_that_holds_nothing_is_cancelled_on_demand(house: Build) -> None:
+    at = with_broken_filter(house, Erp(), dead_holds=False)
+    at.start()
+    (bad,) = at.accept(order("PO1", 1, name="OrderCompletedByBuyer"))
+    at.wait_for_state(State.DEAD, bad)
+    at.treat(Action.CANCEL, bad)
+    assert at.state(bad) is State.CANCELLED
+
+
 def test_fault_lets_later_events_pass_where_the_settings_say_so(house: Build) -> None:
     erp = Erp()
     at = with_broken_filter(house, erp, dead_holds=False)

@@ -89,7 +89,8 @@ def test_time_while_the_worker_is_stopped_does_not_make_an_event_dead(house: Bui
     before = len(erp.calls)
     at.start()
     eventually(lambda: len(erp.calls) > before)
-    assert at.state(event_id) is State.WAITING
+    assert at.state(event_id) is not State.DEAD
+    assert at.handover(event_id)["refused_ms"] < 500
 
 
 @pytest.mark.parametrize("outcome", [Unavailable("connection refused"), TimedOut("no answer within 30 s")])

@@ -30,11 +30,12 @@ from service.inbox.repair_rules import Action, Measure
 from service.inbox.transaction import QuarantineBudget
 from service.inbox.work import WorkStore
 from service.wake import WakeUp, wake
-from service.worker.attempts import Attempts, Terms
+from service.worker.attempts import Attempts
 from service.worker.inline import InlineAnswer, InlineRequest
 from service.worker.lane import Lane
 from service.worker.loop import Rules, Worker
 from service.worker.merging import Merging
+from service.worker.outcomes import Terms
 from tests.integration.taking import Erp, Takes
 
 READERS = event_readers()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from service.worker.lane import FIRST_PROBE, LAST_PROBE, OPENS_AFTER, Circuit, Lane, backoff
+from service.worker.lane import FIRST_PROBE, LAST_PROBE, OPENS_AFTER, Circuit, Lane, as_written, backoff
 
 
 def open_lane(now: float = 100.0) -> Lane:
@@ -176,3 +178,16 @@ def test_seconds_without_attempts_are_not_made_up_for() -> None:
         lane.begin(1000.0)
         begun += 1
     assert begun <= 2
+
+
+def test_transaction_that_fails_leaves_the_lanes_as_they_were() -> None:
+    lanes = {"erp": open_lane(), "other": Lane("other", 2)}
+    before = {name: replace(lane) for name, lane in lanes.items()}
+    same = lanes["erp"]
+    with pytest.raises(OSError, match="disk"), as_written(lanes):
+        lanes["erp"].begin(200.0)
+        lanes["erp"].succeeded()
+        lanes["other"].begin(200.0)
+        raise OSError("disk")
+    assert lanes == before
+    assert lanes["erp"] is same
