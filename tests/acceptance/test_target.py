@@ -361,6 +361,11 @@ def test_second_node_knows_what_came_to_the_first_one(inline: Target) -> None:
     inline.handled(mine, 1)
 
 
+def test_service_that_answers_inline_is_back_with_its_worker(inline: Target) -> None:
+    inline.command("kill")
+    assert inline.post(ORDER, order(number())).status_code == 200
+
+
 @pytest.mark.parametrize("action", ["kill", "restart"])
 def test_service_comes_back_on_its_port_with_its_events(target: Target, action: str) -> None:
     mine = number()
