@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from handlers.interface import Change
+from handlers.interface import Change, ChangeKind
 from service.console.text import escaped, minute
 
 #: Of one handover; a destination that is away for a week is tried hundreds of times.
@@ -38,7 +38,8 @@ def held_up(one: Mapping[str, Any]) -> str:
 
 def effect_lines(effect: Mapping[str, Any], *, limit: int) -> Iterator[str]:
     """What merging an event came to: changes as sentences, parts that were too old, remarks, own requests."""
-    changes = effect["changes"]
+    # What is agreed goes first, because the rest may be long and is cut.
+    changes = sorted(effect["changes"], key=lambda change: change.kind is ChangeKind.OTHER)
     if changes:
         yield "changed:"
     elif not effect["news"]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+import time
 from types import SimpleNamespace
 
+import pytest
+
 from service.console.destinations import destinations_json, destinations_text
-from service.console.repair import preview, result
+from service.console.repair import Progress, preview, result
 from service.inbox.repair import Treated
 from service.inbox.repair_rules import Action, Standing
 from tests.unit.console.test_events import AT
@@ -49,6 +53,32 @@ def test_result_names_the_few_that_were_left_and_counts_the_many() -> None:
         "done": [],
         "left": [{"eventId": "x", "why": "why"}],
     }
+
+
+class Terminal(io.StringIO):
+    """Takes what is written to a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_counts_on_a_terminal_and_is_wiped_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    with Progress(20_000) as progress:
+        progress.count(1)
+        time.sleep(0.25)
+        progress.count(1250)
+    assert terminal.getvalue() == "\r1,250 of 20,000 (6%)\r\x1b[K"
+
+
+def test_progress_is_silent_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.StringIO()
+    monkeypatch.setattr("sys.stderr", written)
+    with Progress(2) as progress:
+        time.sleep(0.25)
+        progress.count(1)
+    assert written.getvalue() == ""
 
 
 DESTINATION = {

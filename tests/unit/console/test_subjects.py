@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.interface import Endpoint, JsonObject, JsonValue, Role
+from handlers.interface import ChangeKind, Endpoint, JsonObject, JsonValue, Role
 from service.console.orders import order_text
 from service.console.shipments import shipment_text
 from service.console.subjects import history_json, history_text, subjects_table
@@ -154,6 +155,14 @@ def test_history_tells_what_each_event_changed() -> None:
         f"  {ID}  waiting",
         "  not merged",
     ]
+
+
+def test_history_tells_what_is_agreed_before_members_that_merely_differ() -> None:
+    noise = replace(CHANGE, kind=ChangeKind.OTHER, sentence="A note is gone.")
+    text = history_text("order-1", [EVENT | {"changes": (*[noise] * 30, CHANGE)}])
+    lines = text.splitlines()
+    assert lines[5] == r"    Line 10: \x1b[2J price."
+    assert lines[-3] == "    and 11 more; --json shows them"
 
 
 def test_history_for_a_program_has_exact_values() -> None:
