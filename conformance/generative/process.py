@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -74,7 +75,7 @@ def prepared(
     operation["requestBody"] = operation["requestBody"] | {"content": content}
     kept = document["components"].items()
     components = {key: value for key, value in kept if security or key != "securitySchemes"}
-    answers = {n: s for n, s in components["schemas"].items() if n in ("Queued", "Problem", "Finding")}
+    answers = _named_in([operation["responses"], components.get("responses")], components["schemas"])
     components["schemas"] = (
         lean(components["schemas"], next(iter(content.values()))["schema"], each_payload=thorough) | answers
     )
@@ -84,6 +85,18 @@ def prepared(
         "paths": {path: {"post": operation}},
         "components": components,
     }
+
+
+def _named_in(node: Any, schemas: Mapping[str, Any]) -> dict[str, Any]:
+    """The schemas that something refers to, by themselves or by each other."""
+    named: dict[str, Any] = {}
+    waiting = [node]
+    while waiting:
+        for name in re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(waiting.pop())):
+            if name not in named:
+                named[name] = schemas[name]
+                waiting.append(schemas[name])
+    return named
 
 
 def start(arguments: list[str], folder: Path, environment: Mapping[str, str], time_limit: float | None) -> Ended:

@@ -7,7 +7,6 @@ import secrets
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tools.target.errors import TargetError
 from tools.target.settings import SECRETS, Mode, settings
@@ -56,21 +55,9 @@ class Folder:
         Raises:
             TargetError: nothing was ever started here.
         """
-        port: int = self._written_settings()["server"]["port"]
-        return port
-
-    @property
-    def mode(self) -> Mode:
-        """When the service answers, by its settings.
-
-        Raises:
-            TargetError: nothing was ever started here.
-        """
-        return Mode(self._written_settings()["processing"]["mode"]["order"])
-
-    def _written_settings(self) -> dict[str, Any]:
         self.require_made()
-        return tomllib.loads(self.settings.read_text(encoding="utf-8"))
+        port: int = tomllib.loads(self.settings.read_text(encoding="utf-8"))["server"]["port"]
+        return port
 
     @property
     def url(self) -> str:

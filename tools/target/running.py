@@ -134,7 +134,7 @@ class Service:
         # While it is overloaded it is never ready, but it may be started all the same.
         path = "/health/live" if self._overloaded.is_on else "/health/ready"
         deadline = time.monotonic() + START_SECONDS
-        while not (self._answers_200(port, path) and self._has_its_worker(process, said_before)):
+        while not self._answers_200(port, path):
             if process.pid() is None:
                 raise TargetError(f"{process.name} did not start: {self._last_line(said_before)}")
             if time.monotonic() > deadline:
@@ -142,12 +142,6 @@ class Service:
                     f"{process.name} is not ready after {START_SECONDS:.0f} s; see {self._folder.log}"
                 )
             time.sleep(0.03)
-
-    def _has_its_worker(self, process: Detached, said_before: int) -> bool:
-        """Whether an event would not be answered 503 just because the worker is still being started."""
-        if self._folder.mode is Mode.QUEUED or process is self._second:
-            return True
-        return b"action=worker_started" in self._folder.log.read_bytes()[said_before:]
 
     def _answers_200(self, port: int, path: str) -> bool:
         context = ssl.create_default_context(cafile=str(self._folder.ca))

@@ -34,7 +34,7 @@ from conformance.generative.judging import wrongs
 from conformance.generative.lean import lean
 from conformance.generative.mapping import UNMAPPED, case_of
 from conformance.generative.phase import _configured
-from conformance.generative.process import load
+from conformance.generative.process import load, prepared
 
 ROOT = Path(__file__).resolve().parents[3]
 SERVED = {
@@ -437,6 +437,15 @@ def test_served_contract_judges_bodies(endpoint: str, media_type: str, body: str
     contract = ServedContract(load(SERVED[endpoint]))
 
     assert contract.judge(media_type, body.encode()).expectation is expectation
+
+
+@pytest.mark.parametrize("endpoint", ["order", "shipment"])
+def test_contract_that_the_generator_gets_has_all_that_it_refers_to(endpoint: str) -> None:
+    made = prepared(load(SERVED[endpoint]), "/hook", ["json", "txml"], thorough=False)
+    references = set(re.findall(r'"#/components/(\w+)/([^"]+)"', json.dumps(made)))
+
+    assert {("schemas", "Queued"), ("schemas", "Finding"), ("responses", "Unavailable")} <= references
+    assert [one for one in references if one[1] not in made["components"][one[0]]] == []
 
 
 def test_lean_contract_refers_to_nothing_that_it_does_not_have() -> None:
