@@ -15,6 +15,7 @@ from pathlib import Path
 
 from handlers.interface import Accepted, ErpEvent, Outcome
 from service.inbox.interface import State
+from service.worker.lane import Lane
 from tests.integration.taking import Erp, order
 from tests.integration.working import Build, House, eventually
 
@@ -257,3 +258,23 @@ def test_inbox_that_cannot_be_read_for_a_while_makes_no_event_dead(house: Build)
     at.wait_for_state(State.DONE, to_deliver, seconds=30.0)
     assert at.handover(to_deliver)["refused_ms"] == 0
     assert erp.ids() == [to_merge, to_deliver]
+
+
+def test_outcomes_that_cannot_be_written_for_a_while_do_not_widen_the_bound_of_the_destination(
+    house: Build,
+) -> None:
+    erp = Erp()
+    at = house(destinations={"erp": erp}, lanes={"erp": Lane("erp", 2)})
+    at.start()
+    erp.open.clear()
+    ids = at.accept(order("PO1"), order("PO2"))
+    eventually(lambda: len(erp.calls) == 2)
+    at.write("ALTER TABLE attempt RENAME TO gone")
+    erp.open.set()
+    time.sleep(1.2)  # written for the second and third time in vain
+    erp.seconds = 0.05
+    ids += at.accept(*(order(f"OTHER{n}") for n in range(8)))
+    at.write("ALTER TABLE gone RENAME TO attempt")
+    at.wait_for_state(State.DONE, *ids)
+    assert erp.most_at_once == 2
+    assert Counter(erp.ids()) == dict.fromkeys(ids, 1)
