@@ -78,6 +78,8 @@ class Erp:
         self.arrivals: list[Arrival] = []
         self.trouble: list[str] = []
         """Requests that no ERP could understand."""
+        self.deaths: list[float] = []
+        """When it cut the connections that stood: time.monotonic()."""
         self.mood = Mood.WILLING
         self._faults = faults
         self._hang_seconds = hang_seconds
@@ -110,6 +112,7 @@ class Erp:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+        self.deaths.append(time.monotonic())
         self._server.end_connections()
         self._server = None
         self._reserved = _bound(self.port)

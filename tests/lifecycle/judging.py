@@ -103,15 +103,15 @@ def last_bodies(taken: Sequence[Arrival]) -> dict[str, JsonObject]:
     return {arrival.order_id: arrival.body for arrival in taken}
 
 
-def superfluous_repetitions(arrivals: Sequence[Arrival], kills: Sequence[float] = ()) -> Iterator[str]:
-    """Events that came again after the ERP had taken them and its answer had been in time, unless a kill fell into
-    the moments in which nobody could know of the answer yet."""
-    first: dict[str, Arrival] = {}
+def superfluous_repetitions(arrivals: Sequence[Arrival], cuts: Sequence[float]) -> Iterator[str]:
+    """Events that came again although the ERP had taken them, answered in time, and the answer was written down;
+    `cuts` are the moments in which a process or a connection was killed, and what was in flight with it."""
+    taken: dict[str, Arrival] = {}
     for arrival in arrivals:
-        before = first.get(arrival.key)
+        before = taken.get(arrival.key)
         if before is not None and before.fault is not Fault.HANG:
             until = (before.ended_at or before.at) + UNWRITTEN_SECONDS
-            if not any(before.at <= kill <= until for kill in kills):
+            if not any(before.at <= cut <= until for cut in cuts):
                 yield f"{arrival.event_id} came again {arrival.at - before.at:.2f} s after it had been taken"
         if arrival.accepted:
-            first[arrival.key] = arrival
+            taken[arrival.key] = arrival

@@ -65,7 +65,8 @@ class Senders:
         self._permits.release(count)
 
     def wait(self, seconds: float) -> Sent:
-        """Until all are sent; all permits must have been given."""
+        """Until all are sent; for each a permit must have been given."""
+        self._permits.release()  # to find that there are no more
         deadline = time.monotonic() + seconds
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
