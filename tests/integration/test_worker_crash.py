@@ -13,6 +13,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from handlers.interface import Accepted, ErpEvent, Outcome
 from service.inbox.interface import State
 from service.worker.lane import Lane
@@ -194,7 +196,9 @@ def test_worker_starts_while_the_database_is_locked_and_goes_on_when_it_is_free(
     at.wait_for_state(State.DONE, event_id)
 
 
-def test_inbox_that_is_replaced_is_not_written_until_it_is_back(house: Build) -> None:
+def test_inbox_that_is_replaced_is_not_written_until_it_is_back(
+    house: Build, caplog: pytest.LogCaptureFixture
+) -> None:
     erp = Erp()
     at = house(destinations={"erp": erp})
     at.start()
@@ -209,6 +213,7 @@ def test_inbox_that_is_replaced_is_not_written_until_it_is_back(house: Build) ->
     erp.open.set()
     time.sleep(1.2)
     assert at.worker is not None
+    assert "was removed or replaced while in use" in caplog.text
     os.replace(aside, at.path)
     at.wait_for_state(State.DONE, second)
     assert erp.ids() == [first, second]
