@@ -18,7 +18,12 @@ def pack(value: JsonObject) -> bytes:
     return zlib.compress(exact_json(value), _LEVEL)
 
 
+def packed_json(data: bytes) -> bytes:
+    """The same as JSON in UTF-8."""
+    return zlib.decompress(data)
+
+
 def unpack(data: bytes) -> JsonObject:
     """The value that was stored."""
-    value: JsonObject = jiter.from_json(zlib.decompress(data), float_mode="decimal", cache_mode="keys")
+    value: JsonObject = jiter.from_json(packed_json(data), float_mode="decimal", cache_mode="keys")
     return value

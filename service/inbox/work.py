@@ -17,7 +17,7 @@ import jiter
 from sqlalchemy import Connection, CursorResult, Engine, TextClause, insert
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError
 
-from handlers.interface import Change, Endpoint, JsonObject
+from handlers.interface import Change, Endpoint
 from service.inbox import handovers
 from service.inbox import work_queries as sql
 from service.inbox.applying import write_applied
@@ -25,7 +25,6 @@ from service.inbox.changes import stored_changes
 from service.inbox.instant import instant
 from service.inbox.interface import InboxUnavailableError, State
 from service.inbox.opening import open_database
-from service.inbox.packed import unpack
 from service.inbox.schema import attempt
 from service.inbox.sqlite import Checkpointer, DatabaseFile, checkpoint, standing_reader, unavailable
 from service.inbox.work_values import (
@@ -159,18 +158,6 @@ class Look:
         """When the next event is to be merged."""
         moment: str | None = self._ask(sql.NEXT_TO_APPLY).scalar()
         return moment
-
-    def earlier(self, event: AcceptedEvent, limit: int) -> list[str]:
-        """Ids of events of the same key that have to be merged before; the first of them."""
-        if event.key is None:
-            return []
-        found = self._ask(sql.EARLIER, {"key": event.key, "seq": event.seq, "limit": limit})
-        return list(found.scalars())
-
-    def mirror_state(self, endpoint: Endpoint, subject_id: str) -> JsonObject | None:
-        """The mirror of an order or shipment."""
-        state = self._ask(sql.MIRROR, {"endpoint": endpoint.value, "subject_id": subject_id}).scalar()
-        return None if state is None else unpack(state)
 
     def changes(self, event_id: str) -> tuple[Change, ...]:
         """What the event changed when it was merged."""
@@ -331,6 +318,8 @@ def _accepted(row: Any) -> AcceptedEvent:
         content_encoding=row.content_encoding,
         body=row.body,
         applied_before=bool(row.applied_before),
+        directly_behind=row.directly_behind,
+        mirror=row.mirror,
         replayed=bool(row.replayed),
     )
 

@@ -9,7 +9,12 @@ _EVENT_TO_APPLY = (
     " event.subject_id, coalesce(edited_body.content_type, event.content_type) AS content_type,"
     " CASE WHEN edited_body.body IS NULL THEN event.content_encoding ELSE '' END AS content_encoding,"
     " coalesce(edited_body.body, event_body.body) AS body, effect.event_id IS NOT NULL AS applied_before,"
-    " EXISTS (SELECT 1 FROM audit WHERE audit.target = event.id AND audit.action = 'replay') AS replayed"
+    " EXISTS (SELECT 1 FROM audit WHERE audit.target = event.id AND audit.action = 'replay') AS replayed,"
+    " (SELECT earlier.id FROM event AS earlier WHERE earlier.key = event.key AND earlier.seq < event.seq"
+    " AND earlier.applied_at IS NULL AND earlier.state IN ('received', 'waiting', 'dead')"
+    " ORDER BY earlier.seq DESC LIMIT 1) AS directly_behind,"
+    " (SELECT mirror.state FROM mirror WHERE mirror.endpoint = event.endpoint"
+    " AND mirror.subject_id = event.subject_id) AS mirror"
     " FROM event JOIN event_body ON event_body.event_id = event.id"
     " LEFT JOIN edited_body ON edited_body.event_id = event.id"
     " LEFT JOIN effect ON effect.event_id = event.id"
@@ -20,11 +25,6 @@ TO_APPLY = text(
 )
 ONE_TO_APPLY = text(f"{_EVENT_TO_APPLY} WHERE event.id = :id AND event.apply_at IS NOT NULL")
 NEXT_TO_APPLY = text("SELECT min(apply_at) FROM event WHERE apply_at IS NOT NULL")
-EARLIER = text(
-    "SELECT id FROM event WHERE key = :key AND seq < :seq AND applied_at IS NULL"
-    " AND state IN ('received', 'waiting', 'dead') ORDER BY seq LIMIT :limit"
-)
-MIRROR = text("SELECT state FROM mirror WHERE endpoint = :endpoint AND subject_id = :subject_id")
 DUE = text("SELECT 1 FROM handover WHERE ready AND destination = :destination AND due_at <= :now LIMIT 1")
 NEXT_DUE = text("SELECT min(due_at) FROM handover WHERE ready AND destination = :destination")
 DESTINATIONS = text("SELECT name, paused_at, unavailable_since FROM destination")

@@ -30,6 +30,10 @@ class AcceptedEvent:
     """It was merged before."""
     replayed: bool
     """An operator asked for it again."""
+    directly_behind: str | None = None
+    """Id of the event of the same key that was accepted just before and is not merged yet."""
+    mirror: bytes | None = None
+    """Its order or shipment as it is now, packed; None if it is the first event of it."""
 
 
 @dataclass(frozen=True, slots=True)

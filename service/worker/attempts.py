@@ -16,7 +16,7 @@ from handlers.interface import (
 from service import txml
 from service.event_reader import EventReader
 from service.inbox.interface import InboxUnavailableError
-from service.inbox.packed import unpack
+from service.inbox.packed import packed_json, unpack
 from service.inbox.work import WorkStore
 from service.inbox.work_values import Claim, Material
 from service.json_text import exact_json
@@ -87,6 +87,8 @@ class Attempts:
 
     def _rendered(self, material: Material, merged: JsonObject | None, terms: Terms) -> RenderedBody:
         as_received = "xml" in material.content_type.partition(";")[0].lower()
+        if terms.merged and material.current is not None and not terms.as_xml:
+            return RenderedBody("application/json", packed_json(material.current))
         if terms.merged and merged is not None:
             document = merged
         elif as_received == terms.as_xml:

@@ -11,6 +11,7 @@ from handlers.orders import merge_order_event
 from handlers.shipments import merge_shipment_event
 from service.event_reader import EventReader
 from service.inbox.interface import InboxUnavailableError
+from service.inbox.packed import unpack
 from service.inbox.work import Look
 from service.inbox.work_values import AcceptedEvent, Applied
 from service.log import place_of, quoted
@@ -65,8 +66,8 @@ class Merging:
         done: set[str] = set()
         batch = []
         for event in sorted(events, key=lambda event: event.seq):
-            earlier = [other for other in look.earlier(event, len(done) + 1) if other not in done]
-            applied = Applied(event, behind=earlier[0]) if earlier else self._merge(look, event, mirrors)
+            behind = None if event.directly_behind in done else event.directly_behind
+            applied = Applied(event, behind=behind) if behind else self._merge(look, event, mirrors)
             if applied.behind is None and not applied.fault:
                 done.add(event.id)
             batch.append(applied)
@@ -81,7 +82,7 @@ class Merging:
             if event.subject_id is not None and event.payload_kind is not None:
                 subject = event.endpoint, event.subject_id
                 if subject not in mirrors:
-                    mirrors[subject] = look.mirror_state(*subject)
+                    mirrors[subject] = None if event.mirror is None else unpack(event.mirror)
                 merged = MERGES[event.endpoint](mirrors[subject], document, role=self._role)
                 if merged.news:
                     mirrors[subject] = merged.state

@@ -190,11 +190,8 @@ def test_cancelled_event_lets_those_behind_it_go_on(house: Build) -> None:
     at.start()
     first, second = at.accept(order("PO1", 1), order("PO1", 2))
     at.wait_for_state(State.WAITING, first)
-    at.repair(lambda repair: repair.pause("erp", "so that no attempt is under way"))
-    eventually(lambda: at.handover(first)["started_at"] is None)
     erp.answer = lambda event: Accepted() if event.id == second else Refused("no")
-    at.treat(Action.CANCEL, first)
-    at.repair(lambda repair: repair.resume("erp", "over"))
+    at.treat_between_attempts(Action.CANCEL, first)
     at.wait_for_state(State.DONE, second)
     assert at.state(first) is State.CANCELLED
 

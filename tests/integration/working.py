@@ -201,6 +201,15 @@ class House:
         treated = self.repair(lambda repair: list(repair.treat(ids, Measure(action, "test", destination))))
         assert [one.left for one in treated] == [None] * len(ids)
 
+    def treat_between_attempts(self, action: Action, event_id: str) -> None:
+        """The same of one event, as soon as no attempt of it is under way."""
+
+        def treated() -> bool:
+            (one,) = self.repair(lambda repair: list(repair.treat((event_id,), Measure(action, "test", None))))
+            return one.left is None
+
+        eventually(treated)
+
     def rows(self, sql: str, *values: Any) -> list[dict[str, Any]]:
         """What is in the database."""
         connection = sqlite3.connect(self.path, timeout=10.0)
