@@ -15,7 +15,7 @@ from tests.acceptance.running import BASIC, ORDER, RunningService
 from tests.lifecycle.history import Message
 
 #: Between two attempts of the same message; the real sender waits much longer.
-AGAIN_AFTER_SECONDS = 0.05
+AGAIN_AFTER_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
