@@ -166,14 +166,14 @@ def measure_growth() -> Growth:
 def report(figures: Figures) -> str:
     """The figures in words and columns, with what the project holds itself to."""
     rates = figures.rates
-    shares = [rates.processed / bare for bare in (rates.bare, rates.bare_one_by_one)]
+    former, latter = (rates.processed / bare for bare in (rates.bare, rates.bare_one_by_one))
     lines = [
         f"From accepted to done: {EVENTS} events of {EVENTS // 5} orders wait, 4.8 KB each, mirror on, and one",
         "destination takes all at once; beside it, on copies of the same inbox, loops that but claim and complete.",
         f"  {'processed':<44}{rates.processed:>10.1f} events/s",
         f"  {f'claimed and completed, {_AT_ONCE} per transaction':<44}{rates.bare:>10.1f} events/s",
         f"  {'claimed and completed, one by one':<44}{rates.bare_one_by_one:>10.1f} events/s",
-        f"  Processing is {shares[0]:.2f}x the former, {shares[1]:.2f}x the latter (at least {LEAST_SHARE_OF_BARE}x).",
+        f"  Processing is {former:.2f}x the former, {latter:.2f}x the latter (at least {LEAST_SHARE_OF_BARE}x).",
         "",
         "From the 202 to the start of the handler, in milliseconds (below 0: it started before the 202 was read):",
         f"  {'':<44}{'p50':>10}{'p95':>10}{'most':>10}",
