@@ -133,8 +133,10 @@ def build(settings: Settings, front: Front | None = None) -> Application:
             for task in tasks:
                 task.cancel()
             try:
-                await asyncio.gather(in_force.credentials.stop(), worker.stop() if worker else asyncio.sleep(0))
-                await logins.report()
+                # A second Ctrl+C does not wait for these; what waits to be stored is stored all the same.
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.gather(in_force.credentials.stop(), worker.stop() if worker else asyncio.sleep(0))
+                    await logins.report()
             finally:
                 await inbox.stop()
                 waker.close()

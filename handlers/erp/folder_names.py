@@ -27,7 +27,8 @@ _FIELDS = (*_WHOLE, "received", "event_name", "endpoint", "purchase_order", "sub
 
 _DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\.|$)", re.IGNORECASE)
 
-USUAL_PATTERN = "{received:%Y%m%d-%H%M%S}-{event_name}-{purchase_order}-{event_id}.{extension}"
+#: The id is ordered by time, so names in order are events in order of acceptance, within a second too.
+USUAL_PATTERN = "{received:%Y%m%d-%H%M%S}-{event_id}-{event_name}-{purchase_order}.{extension}"
 
 
 def check_pattern(pattern: str) -> None:

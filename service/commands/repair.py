@@ -62,9 +62,9 @@ def replay(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Process events once more with the handlers of today, and hand them over whatever they say. Those that wait
-    keep their place; to a destination that has one already it goes under a new key. With --destination only that
-    one gets it. Filters choose many; without --yes they only say what they would do."""
+    """Process events once more with the handlers of today, and hand them over whatever they say. Where some
+    destinations refused one or wait for it, only those get it, in its place; else all of them, under a new key.
+    With --destination only that one. Filters choose many; without --yes they only say what they would do."""
     chosen = _filter(state, event, purchase_order, endpoint, since, until, destination)
     _treat(Measure(Action.REPLAY, reason, destination), ids, chosen, dry_run, yes, as_json, config)
 

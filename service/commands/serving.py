@@ -111,6 +111,14 @@ def _require_usable_destinations(settings: Settings) -> None:
         require_destinations(settings)
     except StartError as error:
         raise SettingsError(str(error)) from error
+    # No reason not to start: a drive may come later, and its events wait.
+    missing = [
+        f"destinations.{name}.path: there is no folder {each.path}"
+        for name, each in settings.destinations.items()
+        if each.path is not None and not Path(each.path).is_dir()
+    ]
+    if missing:
+        raise SettingsError("\n".join(missing))
 
 
 def _usable_certificate(settings: Settings) -> Iterator[str]:

@@ -11,7 +11,7 @@ from types import TracebackType
 from service.console.text import cut, escaped, json_text, table
 from service.inbox.interface import State
 from service.inbox.repair import Treated
-from service.inbox.repair_rules import Action, Standing
+from service.inbox.repair_rules import Action, Standing, is_unfinished
 
 _PAST = {Action.REPLAY: "replayed", Action.CANCEL: "cancelled", Action.SKIP: "skipped"}
 
@@ -69,7 +69,8 @@ def result(action: Action, treated: Sequence[Treated], *, as_json: bool) -> str:
 def _again(action: Action, standings: Sequence[Standing]) -> list[tuple[str, int]]:
     if action is not Action.REPLAY:
         return []
-    done = (row.destination for one in standings for row in one.handovers if row.state == State.DONE)
+    whole = [one for one in standings if not any(is_unfinished(row) for row in one.handovers)]
+    done = (row.destination for one in whole for row in one.handovers if row.state == State.DONE)
     return Counter(done).most_common()
 
 

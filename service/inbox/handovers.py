@@ -99,6 +99,9 @@ def _aggregate(rows: Sequence[Any]) -> tuple[State, str | None, str | None]:
         state = State.DONE
     if state in (State.DEAD, State.WAITING, State.CANCELLED):
         reason = "; ".join(f"{row.destination}: {row.reason}" for row in rows if row.state == state and row.reason)
+    elif state is State.DONE:
+        cancelled = (row for row in rows if row.state == State.CANCELLED)
+        reason = "; ".join(f"{row.destination}: cancelled: {row.reason}" for row in cancelled)
     return state, until, reason or None
 
 

@@ -34,6 +34,7 @@ from service.inbox.repair_rules import (
     is_unfinished,
     obstacle,
     standings,
+    to_hand_over_again,
 )
 from service.inbox.schema import audit, destination, edited_body, event, event_order, handover, mirror, snapshot
 from service.inbox.sqlite import WAL_CHECKPOINT_BYTES, DatabaseFile, checkpoint, unavailable, writing_engine
@@ -163,19 +164,21 @@ class Repair:
         return began, treated
 
     def _replay(self, connection: Connection, standing: Standing, measure: Measure, now: str) -> None:
-        for row in standing.handovers:
+        again = to_hand_over_again(standing, measure.destination)
+        for row in again:
             if row.open:
                 _put_back(connection, row, now)
-            elif measure.destination is not None:
+            else:
                 self._hand_over_again(connection, standing.event, row, now)
-        if measure.destination is not None:
+        if again:
             handovers.settle(connection, standing.event.id)
             return
-        # The worker makes the handovers of the next round when it applies the event again.
+        # Processed once more as a whole: the worker makes the handovers of the next round when it has merged it.
         connection.execute(_APPLY_AGAIN, {"event_id": standing.event.id, "now": now})
 
     def _hand_over_again(self, connection: Connection, row: Any, earlier: Any, now: str) -> None:
-        """One destination alone gets the event once more, with the order or shipment as it is now."""
+        """This destination gets the event once more: with the order or shipment as it was after the event, as long
+        as that is kept, else as it is now."""
         connection.execute(
             insert(handover),
             {
@@ -317,6 +320,7 @@ _PUT_BACK = (
     .where(handover.c.id == bindparam("handover_id"))
     .values(
         state=State.RECEIVED.value,
+        round=bindparam("next_round"),
         ready=bindparam("is_ready"),
         due_at=bindparam("now"),
         attempts=0,
@@ -335,8 +339,15 @@ _TREATMENTS: dict[Action, Callable[[Repair, Connection, Standing, Measure, str],
 
 
 def _put_back(connection: Connection, row: Any, now: str) -> None:
-    """In its place, as if it had never been attempted; what was attempted stays on record."""
-    connection.execute(_PUT_BACK, {"handover_id": row.id, "is_ready": row.key is None, "now": now})
+    """In its place, as if it had never been attempted; what was attempted stays on record.
+
+    One that is dead was refused each time, so it gets another key: a destination that remembers its answers by key
+    would refuse it for ever. One that waits may have been taken, so it keeps its key.
+    """
+    next_round = row.round + 1 if row.state == State.DEAD else row.round
+    connection.execute(
+        _PUT_BACK, {"handover_id": row.id, "next_round": next_round, "is_ready": row.key is None, "now": now}
+    )
     handovers.promote(connection, row.destination, row.key)
 
 

@@ -127,6 +127,15 @@ def _not_to_be_skipped(standing: Standing, measure: Measure) -> str | None:
     return f"it is {standing.event.state}; only a dead event is skipped"
 
 
+def to_hand_over_again(standing: Standing, destination: str | None) -> list[Any]:
+    """The handovers that a replay makes once more. Where some did not succeed, those alone: who has the event keeps
+    it as it is. None of them, without a `destination`: the event is processed once more as a whole."""
+    if standing.event.applied_at is None:
+        return []
+    unfinished = [one for one in standing.handovers if is_unfinished(one)]
+    return unfinished or (list(standing.handovers) if destination is not None else [])
+
+
 def is_unfinished(row: Any) -> bool:
     """A handover that was not accepted, and can still be."""
     return bool(row.open) or row.state == State.DEAD

@@ -230,12 +230,11 @@ class Work:
         """
         write_applied(self._connection, batch, instant(now))
 
-    def claim(self, destination: str, now: datetime, limit: int) -> list[Claim]:
-        """Attempts to make now; from here on they are in flight."""
-        rows = self._connection.execute(
-            sql.READY, {"destination": destination, "now": instant(now), "limit": limit}
-        ).all()
-        return self._begin(rows, now)
+    def claim(self, destination: str, now: datetime, limit: int, *, fresh_first: bool = False) -> list[Claim]:
+        """Attempts to make now; from here on they are in flight. `fresh_first`: rather one that was never made."""
+        wanted = {"destination": destination, "now": instant(now), "limit": limit}
+        rows = self._connection.execute(sql.FRESH, wanted).all() if fresh_first else []
+        return self._begin(rows or self._connection.execute(sql.READY, wanted).all(), now)
 
     def of_event(self, event_id: str, destination: str) -> Any | None:
         """The latest handover of an event to a destination, as a row."""

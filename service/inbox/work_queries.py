@@ -92,6 +92,12 @@ READY = text(
     "SELECT id, event_id, destination, round, key, attempts, refused_ms FROM handover"
     " WHERE ready AND destination = :destination AND due_at <= :now ORDER BY due_at, id LIMIT :limit"
 )
+#: What was never attempted there, before what may be the reason why the destination seems to be unavailable.
+FRESH = text(
+    "SELECT id, event_id, destination, round, key, attempts, refused_ms FROM handover"
+    " WHERE ready AND destination = :destination AND due_at <= :now AND attempts = 0"
+    " ORDER BY due_at, id LIMIT :limit"
+)
 OF_EVENT = text(
     "SELECT id, event_id, destination, round, key, attempts, refused_ms, state,"
     " EXISTS (SELECT 1 FROM handover AS other WHERE other.open AND other.destination = one.destination"

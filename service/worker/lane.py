@@ -11,7 +11,7 @@ from enum import StrEnum
 #: Attempts in a row that find the destination unavailable until it is left alone for a while.
 OPENS_AFTER = 3
 #: Seconds until the first look whether it is available again, and the longest time between two looks.
-FIRST_PROBE, LAST_PROBE = 1.0, 30.0
+FIRST_PROBE, LAST_PROBE = 1.0, 10.0
 
 
 class Circuit(StrEnum):
@@ -28,7 +28,16 @@ class Circuit(StrEnum):
 def backoff(attempt: int, first: float, last: float, jitter: float | None = None) -> float:
     """Seconds until the next attempt: doubled each time, at most `last`, less up to a half at random, so that those
     who failed together do not come again together. `jitter` from 0 to 1 is for tests."""
-    whole = min(last, first * 2.0 ** min(attempt - 1, 60))
+    return _spread(min(last, first * 2.0 ** min(attempt - 1, 60)), jitter)
+
+
+def backoff_after(waited: float, first: float, last: float, jitter: float | None = None) -> float:
+    """The same where not the number of attempts is known, but how long was waited between them: about as long
+    again, at least `first` and at most `last`."""
+    return _spread(min(last, first + waited), jitter)
+
+
+def _spread(whole: float, jitter: float | None) -> float:
     return whole * (1.0 - 0.5 * (random.random() if jitter is None else jitter))  # noqa: S311 - no secret
 
 

@@ -20,6 +20,7 @@ from service.inbox.applying import ChangedMeanwhileError
 from service.inbox.interface import InboxUnavailableError, State
 from service.inbox.work import Look, Work, WorkStore
 from service.inbox.work_values import AcceptedEvent, Applied, Claim, Finished
+from service.log import quoted
 from service.wake import WakeUp
 from service.worker.attempts import Attempts
 from service.worker.clock import now as _now
@@ -208,7 +209,8 @@ class Worker:
             # Where all of them want more than there is, each has its turn.
             for name, lane in sorted(self._lanes.items(), key=lambda item: item[1].in_flight):
                 while (room := self._room(lane)) > 0:
-                    claims = work.claim(name, now, room)
+                    # Where a few orders alone are in trouble, the others find out that the destination is not.
+                    claims = work.claim(name, now, room, fresh_first=lane.circuit is Circuit.OPEN)
                     for _ in claims:
                         lane.begin(time.monotonic())
                     begun += claims
@@ -266,7 +268,8 @@ class Worker:
             retry_after = outcome.retry_after if isinstance(outcome, Unavailable) else None
             if lane.failed(monotonic, retry_after):
                 if was_closed:
-                    log.warning("action=destination_unavailable destination=%s", lane.name)
+                    reason = quoted(outcome.reason)
+                    log.warning("action=destination_unavailable destination=%s reason=%s", lane.name, reason)
                 next_at = now + timedelta(seconds=lane.probe_at - monotonic)
                 work.note_destination(lane.name, now, outcome.reason, next_at)
         else:

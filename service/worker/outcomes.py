@@ -11,7 +11,7 @@ from handlers.interface import Accepted, Outcome, Refused, TimedOut, Unavailable
 from service.inbox.interface import State
 from service.inbox.work_values import AttemptOutcome, Claim, Finished
 from service.worker.inline import InlineAnswer
-from service.worker.lane import LAST_PROBE, backoff
+from service.worker.lane import LAST_PROBE, backoff, backoff_after
 
 #: Characters of a reason that are kept.
 MAX_REASON = 1000
@@ -99,17 +99,18 @@ def concluded(attempted: Attempted, terms: Terms, *, dead_holds: bool) -> Finish
     kind, reason = described(outcome)
     if isinstance(outcome, Accepted):
         return Finished(claim, ended_at, kind, reason, State.DONE)
-    delay = backoff(claim.attempt, terms.retry_first, terms.retry_last)
     if isinstance(outcome, Unavailable | TimedOut | NotMade):
-        delay = min(delay, LAST_PROBE)  # so that something is due when the destination is looked at again
+        # Bounded so that something is due when the destination is looked at again.
+        delay = min(backoff(claim.attempt, terms.retry_first, terms.retry_last), LAST_PROBE)
         if isinstance(outcome, Unavailable) and outcome.retry_after is not None:
             delay = max(delay, outcome.retry_after)
         due_at = ended_at + timedelta(seconds=delay)
         return Finished(claim, ended_at, kind, reason, State.WAITING, due_at=due_at, refused_ms=claim.refused_ms)
-    left = terms.dead_after - claim.refused_ms / 1000
-    if left <= 0:
+    waited = claim.refused_ms / 1000
+    if waited >= terms.dead_after:
         return Finished(claim, ended_at, kind, reason, State.DEAD, holds=dead_holds, refused_ms=claim.refused_ms)
-    delay = min(delay, left)
+    # Attempts during an outage are no reason to wait longer after a refusal.
+    delay = min(backoff_after(waited, terms.retry_first, terms.retry_last), terms.dead_after - waited)
     return Finished(
         claim,
         ended_at,

@@ -108,14 +108,14 @@ class TestReplay:
         assert LONG_AGO < row["apply_at"] <= instant(datetime.now(UTC))
         assert desk.handover(handed) == before
 
-    def test_dead_handover_is_put_back_in_its_place(self, desk: Desk) -> None:
+    def test_dead_handover_is_put_back_in_its_place_under_another_key(self, desk: Desk) -> None:
         first, second, _ = three(desk)
         desk.applied(first, "dead")
         handed = desk.handed(first, state="dead", attempts=9, refused_ms=99, finished_at=LONG_AGO, reason="no")
         behind = desk.handed(desk.applied(second))
         assert desk.treat(Action.REPLAY, first) == [None]
         row = desk.handover(handed)
-        assert (row["state"], row["open"], row["ready"], row["round"]) == ("received", 1, 1, 1)
+        assert (row["state"], row["open"], row["ready"], row["round"]) == ("received", 1, 1, 2)
         assert (row["attempts"], row["refused_ms"], row["finished_at"], row["reason"]) == (0, 0, None, None)
         assert row["due_at"] > LONG_AGO
         assert desk.handover(behind)["ready"] == 0

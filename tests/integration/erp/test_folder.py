@@ -23,7 +23,7 @@ from handlers.interface import Accepted, ErpEvent, Outcome, RenderedBody, Unavai
 from tests.acceptance.running import ROOT
 from tests.erp_events import BODY, EVENT, event
 
-NAME = f"20261125-123005-OrderIssuedByBuyer-PO1-{EVENT.id}.json"
+NAME = f"20261125-123005-{EVENT.id}-OrderIssuedByBuyer-PO1.json"
 OTHER = RenderedBody("application/json", b'{"other": 1}')
 
 

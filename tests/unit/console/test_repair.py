@@ -18,19 +18,21 @@ from tests.unit.console.test_events import AT
 
 def standing(name: str, state: str, *destinations: str) -> Standing:
     event = SimpleNamespace(id="1", event_name=name, state=state)
-    return Standing(event, tuple(SimpleNamespace(destination=one, state="done") for one in destinations))
+    return Standing(
+        event, tuple(SimpleNamespace(destination=one, state="done", open=False) for one in destinations)
+    )
 
 
 def test_preview_counts_events_by_name_and_state_and_names_who_gets_them_once_more() -> None:
-    standings = [standing("A\x1b", "dead", "archive"), standing("A\x1b", "dead"), standing("B", "done")]
+    standings = [standing("A\x1b", "done", "archive"), standing("A\x1b", "done"), standing("B", "dead")]
     left = [Treated("9", "an attempt is under way")]
     text = preview(Action.REPLAY, standings, left, as_json=False)
     assert "Would be replayed: 3 events." in text
-    assert "2       dead   A\\x1b" in text
+    assert "2       done   A\\x1b" in text
     assert "  archive: 1 event" in text
     assert "9 would be left as it is: an attempt is under way" in text
     found = json.loads(preview(Action.REPLAY, standings, left, as_json=True))
-    assert found["would"][0] == {"eventName": "A\x1b", "state": "dead", "count": 2}
+    assert found["would"][0] == {"eventName": "A\x1b", "state": "done", "count": 2}
     assert found["again"] == [{"destination": "archive", "count": 1}]
     assert found["left"] == [{"why": "an attempt is under way", "count": 1}]
 

@@ -26,7 +26,7 @@ def with_number(number: str) -> str:
 
 
 def test_usual_pattern_says_when_what_and_which_order() -> None:
-    assert name(USUAL_PATTERN) == f"20261125-123005-OrderIssuedByBuyer-PO1-{ID}.json"
+    assert name(USUAL_PATTERN) == f"20261125-123005-{ID}-OrderIssuedByBuyer-PO1.json"
 
 
 def test_fields_without_a_value_say_none_and_several_orders_are_joined() -> None:
