@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from handlers.interface import Endpoint, EventFacts, JsonObject
@@ -86,11 +86,11 @@ class EventReader:
         )
 
 
-def event_readers() -> Mapping[Endpoint, EventReader]:
-    """A reader for each endpoint that has a handler."""
+def event_readers(contracts: Sequence[Contract] | None = None) -> Mapping[Endpoint, EventReader]:
+    """A reader for each endpoint that has a handler; of the served contracts, unless they are at hand already."""
     return {
         endpoint: EventReader(contract, HANDLERS[operation_id])
-        for contract in webhook_contracts()
+        for contract in (webhook_contracts() if contracts is None else contracts)
         for operation_id, endpoint in contract.endpoints()
         if operation_id in HANDLERS
     }

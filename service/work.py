@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import socket
 import threading
@@ -28,6 +29,8 @@ from service.worker.outcomes import Terms
 
 logger = logging.getLogger(__name__)
 
+#: By how much the worker beside a receiver gives way to it, as `nice` counts.
+NICENESS = 5
 #: Seconds that attempts under way have to finish when the worker is told to stop.
 DRAIN_ALONE, DRAIN_BESIDE = 8.0, 1.5
 
@@ -46,6 +49,8 @@ def work(config: Path | None, link: int | None) -> int:
     if receiver is not None:
         # From the first moment on: the receiver may end while this process is still starting or stands by.
         receiver.start()
+        # Who waits for an answer goes first where both want the processor.
+        os.nice(NICENESS)
     folder = settings.inbox.path.parent
     make_lasting(folder)
     targets = open_destinations(settings)
@@ -74,10 +79,9 @@ def _worker(settings: Settings, targets: list[Target], wake_up: WakeUp) -> Worke
         wal_max_bytes=inbox.wal_max_bytes,
         readers=settings.worker.concurrency,
     )
-    readers = event_readers()
-    mappings = {
-        endpoint: txml.Mapping(contract) for contract in webhook_contracts() for _, endpoint in contract.endpoints()
-    }
+    contracts = webhook_contracts()
+    readers = event_readers(contracts)
+    mappings = {endpoint: txml.Mapping(contract) for contract in contracts for _, endpoint in contract.endpoints()}
     terms = {target.name: _terms(target) for target in targets}
     return Worker(
         store,

@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 #: FULL is what makes the 202 true; a test sets it to OFF to see the durability test fail.
 SYNCHRONOUS = "FULL"
 
+#: Seconds between two looks whether the database can be written to.
+LOOK_EVERY = 0.0005
 #: From this size on the checkpoint thread copies the log into the database while writing goes on.
 WAL_CHECKPOINT_BYTES = 8 * 1024 * 1024
 #: From this size on the writer itself waits for the log to be emptied: under constant load the thread never
@@ -58,9 +60,33 @@ def writing_engine(path: Path, busy_timeout: float) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        raw = connection.connection.driver_connection
+        raw.execute("PRAGMA busy_timeout=0")
+        try:
+            if not _begun(raw, busy_timeout):
+                connection.exec_driver_sql("BEGIN IMMEDIATE")  # raises the library's error, or begins after all
+        finally:
+            raw.execute(f"PRAGMA busy_timeout={int(busy_timeout * 1000)}")
 
     return engine
+
+
+def _begun(connection: sqlite3.Connection, seconds: float) -> bool:
+    """Begin a transaction as soon as nobody else writes; False if that is not so in time, or cannot be.
+
+    Receiver and worker write in turns, each for some milliseconds. SQLite itself would look again after 1, 2, 5, 10
+    and so on up to 100 milliseconds, so that whoever came second would wait ten times as long as it has to.
+    """
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                return False
+            time.sleep(LOOK_EVERY)
+        else:
+            return True
 
 
 def reading_engine(path: Path, busy_timeout: float = 5.0) -> Engine:
