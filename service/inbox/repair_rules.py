@@ -66,7 +66,7 @@ _HANDOVERS = (
     .order_by(handover.c.destination, handover.c.round)
 )
 
-_IN_FLIGHT = "an attempt is under way, which ends first; try again then"
+_IN_FLIGHT = "an attempt is under way; try again when it has ended (pause the destination, so that no other begins)"
 
 
 def standings(connection: Connection, ids: Sequence[str], measure: Measure) -> list[Standing]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sqlite3
 import threading
 import time
@@ -29,6 +28,7 @@ from service.inbox.repair import Repair
 from service.inbox.repair_rules import Action, Measure
 from service.inbox.transaction import QuarantineBudget
 from service.inbox.work import WorkStore
+from service.json_text import exact_json
 from service.wake import WakeUp, wake
 from service.worker.attempts import Attempts
 from service.worker.inline import InlineAnswer, InlineRequest
@@ -99,7 +99,7 @@ class House:
         """The same, in as few transactions as it takes."""
         events = []
         for body in bodies:
-            data = json.dumps(body).encode()
+            data = exact_json(body)
             delivery = Delivery(datetime.now(UTC), Endpoint.ORDER, "main", "application/json", "", data, len(data))
             event = READERS[Endpoint.ORDER].read(delivery, Label("application/json", 1, "", "", len(data)))
             if owned_by_sender:
