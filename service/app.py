@@ -35,6 +35,7 @@ from service.settings_models import Mode
 from service.tls import Front
 from service.wake import Waker
 from service.worker.beside import WorkerBeside
+from service.worker.only_one import somebody_works
 
 #: Seconds that an inline answer may take beyond the time-out of its destination: for the disk and for its turn.
 INLINE_MARGIN = 10.0
@@ -75,7 +76,7 @@ def build(settings: Settings, front: Front | None = None) -> Application:
     def details() -> Mapping[str, object]:
         if settings.server.behind_proxy:
             return {}
-        return in_force.details([*inbox.attention(), *(worker.attention() if worker else ())])
+        return in_force.details([*inbox.attention(), *(worker.attention() if worker else _alone(settings))])
 
     inline = any(settings.processing.mode.of(endpoint) is Mode.INLINE for endpoint in Endpoint)
 
@@ -150,6 +151,13 @@ def _worker_beside(settings: Settings) -> WorkerBeside | None:
     if not settings.worker.enabled:
         return None
     return WorkerBeside([] if settings.source is None else ["--config", str(settings.source)])
+
+
+def _alone(settings: Settings) -> list[str]:
+    """What to know where somebody else is to start the worker."""
+    if somebody_works(settings.inbox.path.parent):
+        return []
+    return ["no worker works on this inbox: start `webhooks work`, or leave worker.enabled = false out"]
 
 
 def _inline(settings: Settings, endpoint: Endpoint, worker: WorkerBeside | None) -> Inline | None:

@@ -17,6 +17,7 @@ from service.folders import make_lasting
 from service.inbox.work import WorkStore
 from service.settings import Settings, load
 from service.settings_destinations import Content, Format
+from service.settings_models import Mode
 from service.wake import WakeUp
 from service.worker.attempts import Attempts
 from service.worker.inline import InlineAnswer, InlineRequest
@@ -101,6 +102,7 @@ def _worker(settings: Settings, targets: list[Target], wake_up: WakeUp) -> Worke
                 for target in targets
                 if target.settings.inline
                 for endpoint in target.settings.endpoints
+                if processing.mode.of(endpoint) is Mode.INLINE
             },
             inline_takeover=processing.inline_takeover,
         ),

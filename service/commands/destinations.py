@@ -17,6 +17,7 @@ from service.inbox.destination_reader import DestinationReader
 from service.inbox.repair import Repair
 from service.settings import Settings
 from service.wake import wake
+from service.worker.only_one import somebody_works
 
 destinations = typer.Typer(help="See and stop what takes events over.", no_args_is_help=True)
 
@@ -32,6 +33,10 @@ def status(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     removed = [name for name in reader.names() if name not in configured]
     rows = [{**row, "configured": row["name"] in configured} for row in reader.destinations(configured + removed)]
     typer.echo(destinations_json(rows) if as_json else destinations_text(rows, terminal_width()))
+    if not as_json and not somebody_works(settings.inbox.path.parent):
+        typer.echo(
+            "\nNo worker works on this inbox now: nothing is handed over until `webhooks serve` or `work` runs."
+        )
 
 
 @destinations.command()

@@ -222,6 +222,12 @@ class Work:
             handovers.settle(self._connection, row.event_id)
         return len(rows)
 
+    def take_over(self, endpoints: Sequence[Endpoint], now: datetime) -> None:
+        """Go on with what came in there and was left to its sender for a while."""
+        for endpoint in endpoints:
+            for statement in (sql.TAKE_OVER, sql.TAKE_OVER_HANDOVERS):
+                self._connection.execute(statement, {"endpoint": endpoint.value, "now": instant(now)})
+
     def apply(self, batch: Sequence[Applied], now: datetime) -> None:
         """Write what merging came to, all of it or nothing.
 

@@ -117,6 +117,11 @@ IN_FLIGHT = text("SELECT id, event_id, destination, key, started_at FROM handove
 APPLY_WHAT_CAME_IN_THE_FUTURE = text(
     "UPDATE event SET apply_at = :now WHERE apply_at > :now AND apply_at <= received_at"
 )
+TAKE_OVER = text("UPDATE event SET apply_at = :now WHERE apply_at > :now AND endpoint = :endpoint")
+TAKE_OVER_HANDOVERS = text(
+    "UPDATE handover SET due_at = :now WHERE ready AND due_at > :now AND outcome IN ('unavailable', 'timed out')"
+    " AND EXISTS (SELECT 1 FROM event WHERE event.id = handover.event_id AND event.endpoint = :endpoint)"
+)
 HAND_OVER_WHAT_IS_TOO_FAR_AWAY = text("UPDATE handover SET due_at = :now WHERE ready AND due_at > :latest")
 REPEAT = text(
     "UPDATE handover SET state = 'received', ready = TRUE, due_at = :now, started_at = NULL, outcome = :outcome"

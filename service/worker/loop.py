@@ -51,7 +51,7 @@ class Rules:
     concurrency: int
     dead_holds: bool
     inline: Mapping[Endpoint, str]
-    """The destination that answers for each webhook."""
+    """The destination that answers for each webhook that is answered inline."""
     inline_takeover: float
     """Seconds without a repetition after which an event that the sender owned is attempted by the worker."""
 
@@ -119,6 +119,8 @@ class Worker:
                 with self._store.write() as work:
                     now = _now()
                     interrupted = work.recover(now, now + self._longest_wait())
+                    # The settings may have changed: nobody owns these any more, so nobody else would begin.
+                    work.take_over([endpoint for endpoint in Endpoint if endpoint not in self._rules.inline], now)
                 with self._store.look() as look:
                     standings = look.standings()
             except InboxUnavailableError as error:
@@ -134,8 +136,9 @@ class Worker:
                 return
 
     def _longest_wait(self) -> timedelta:
-        pauses = [terms.retry_last for terms in self._terms.values()]
-        return timedelta(seconds=max(MAX_RETRY_AFTER, self._rules.inline_takeover, *pauses))
+        pauses = [terms.retry_last for terms in self._terms.values()] or [0.0]
+        takeover = self._rules.inline_takeover if self._rules.inline else 0.0
+        return timedelta(seconds=max(MAX_RETRY_AFTER, takeover, *pauses))
 
     def _turn(self) -> float:
         """Do what can be done now; returns the seconds after which there may be more, 0 for at once."""

@@ -30,3 +30,18 @@ class Turn:
                 return True
             if not wait():
                 return False
+
+
+def somebody_works(folder: Path) -> bool:
+    """Whether a worker works on the inbox in this folder now."""
+    try:
+        descriptor = os.open(folder / _NAME, os.O_RDWR)
+    except OSError:
+        return False  # none ever did
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)  # gives it back
+    return False

@@ -286,3 +286,16 @@ def test_store_that_cannot_be_written_is_trouble(house: Build) -> None:
     assert answer is InlineAnswer.TROUBLE
     assert reason is not None
     assert at.ask(event_id).wait()[0] is InlineAnswer.DONE
+
+
+def test_what_was_left_to_its_sender_goes_on_when_the_webhook_is_queued_again(house: Build) -> None:
+    erp = Erp(down)
+    at = inline(house, erp)
+    left = accept(at, "PO1")
+    assert at.ask(left).wait()[0] is InlineAnswer.UNAVAILABLE
+    unasked = accept(at, "PO2")
+    at.stop()
+    erp.answer = lambda _: Accepted()
+    at.inline = {}
+    at.start()
+    at.wait_for_state(State.DONE, left, unasked)
