@@ -152,6 +152,23 @@ def test_quarantine_that_is_nearly_full_is_told_before(tmp_path: Path, started: 
     assert told.startswith("the quarantine is 80% full")
 
 
+def test_second_interrupt_ends_it_at_once_and_shows_no_stack_trace(
+    tmp_path: Path, started: list[RunningService]
+) -> None:
+    service = RunningService(tmp_path)
+    started.append(service)
+    service.start()
+    service.wait_for_log("action=worker_started")
+    event_id = service.post(ORDER, body()).json()["eventId"]
+    assert service.process is not None
+    for _ in range(2):
+        service.process.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+    assert service.process.wait(15) in (0, 1)
+    assert "Traceback" not in service.log.read_text()
+    assert service.event(event_id)["id"] == event_id
+
+
 class SlowSender:
     """Sends the head and the beginning of a body, and waits to be told to go on."""
 
