@@ -216,7 +216,12 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1  # head and body of an answer in one piece
 
     def do_POST(self) -> None:
-        content = self.rfile.read(int(self.headers["Content-Length"]))
+        announced = int(self.headers["Content-Length"])
+        content = self.rfile.read(announced)
+        if len(content) < announced:
+            # The worker was killed while it sent this: no request that an ERP would act on.
+            self.close_connection = True
+            return
         status, text = self.server.erp.serve(self.headers, content)
         self.send_response(status)
         self.send_header("Content-Length", str(len(text)))
