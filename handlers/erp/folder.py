@@ -74,9 +74,9 @@ class FolderDestination:
             part: str | None = None
             try:
                 for variant in variants:
-                    if _has(folder, variant, content):
-                        break
                     if _exists(folder, variant):
+                        if _has(folder, variant, content):
+                            break
                         continue
                     part = part or _write(folder, content)
                     if _publish(folder, part, variant):

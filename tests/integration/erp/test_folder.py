@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
-import signal
 import stat
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -177,21 +174,26 @@ def test_folder_without_permission_is_unavailable(tmp_path: Path) -> None:
         tmp_path.chmod(0o700)
 
 
-@pytest.fixture
-def small_files() -> Iterator[None]:
-    """A bound on the size of files: the kernel then refuses as it does on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
+#: In a process of its own: the bound on the size of files holds for all of it, the test runner's output too.
+_SMALL_FILES = """
+import resource, signal, sys
+from pathlib import Path
+from handlers.erp.folder import FolderDestination
+from handlers.interface import RenderedBody
+from tests.erp_events import event
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+body = RenderedBody("application/json", b"x" * 100_000)
+print(FolderDestination(Path(sys.argv[1])).deliver(event(), {}, (), body))
+"""
 
 
-@pytest.mark.usefixtures("small_files")
 def test_disk_without_room_is_unavailable_and_no_half_file_stays(tmp_path: Path) -> None:
-    outcome = drop(tmp_path, body=RenderedBody("application/json", b"x" * 100_000))
-    assert outcome == Unavailable(f"{tmp_path}: {os.strerror(errno.EFBIG)}")
+    # The kernel refuses to write on beyond a bound as it does on a full disk.
+    told = subprocess.run(
+        [sys.executable, "-c", _SMALL_FILES, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert told.stdout == f"{Unavailable(f'{tmp_path}: {os.strerror(errno.EFBIG)}')}\n"
     assert content(tmp_path) == {}
 
 
