@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from handlers.interface import Accepted, JsonObject, Refused
+from handlers.interface import Accepted, Endpoint, JsonObject, Refused
 from service.inbox.interface import State
 from service.inbox.repair_rules import Action
 from tests.integration.taking import Erp, Takes, order, quantity, refuse, without_subject
@@ -202,11 +202,11 @@ def test_cancelled_event_lets_those_behind_it_go_on(house: Build) -> None:
 
 def test_event_found_behind_one_that_is_cancelled_at_that_moment_goes_on(house: Build) -> None:
     erp = Erp()
-    at = house(destinations={"erp": erp})
+    at = house(destinations={"erp": erp}, inline={Endpoint.ORDER: "erp"})
     first, second = at.accept(order("PO1", 1), order("PO1", 2))
     at.write("UPDATE event SET apply_at = '2099-01-01' WHERE id = ?", first)
 
-    # Where the worker has seen the first one in the way, and has not written so yet.
+    # The first is left to its sender. Where the worker has seen it in the way, and has not written so yet.
     at.write(
         "CREATE TRIGGER cancel BEFORE UPDATE OF state ON event WHEN new.reason LIKE 'behind %'"
         " BEGIN UPDATE event SET state = 'cancelled', apply_at = NULL WHERE seq = 1; END"
