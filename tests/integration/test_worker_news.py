@@ -114,15 +114,15 @@ def test_replay_of_many_dead_ones_at_once_hands_each_over_once(house: Build) -> 
     erp = Erp(refuse)
     at = house(destinations={"erp": erp}, terms={"erp": SOON_DEAD})
     at.start()
-    ids = at.accept(*(order(f"PO{n}") for n in range(120)))
+    ids = at.accept(*(order(f"PO{n}") for n in range(50)))
     at.wait_for_state(State.DEAD, *ids, seconds=60.0)
     erp.answer = lambda _: Accepted()
     at.treat(Action.REPLAY, *ids)
     at.wait_for_state(State.DONE, *ids, seconds=60.0)
     assert at.rows("SELECT count(*) AS n, min(round) AS first, max(round) AS last FROM handover") == [
-        {"n": 120, "first": 2, "last": 2}
+        {"n": 50, "first": 2, "last": 2}
     ]
-    accepted = erp.ids()[-120:]
+    accepted = erp.ids()[-50:]
     assert sorted(accepted) == sorted(ids)
 
 
