@@ -1,4 +1,5 @@
-"""The load generator, a process of its own: a client sends its next event as soon as the last is answered.
+"""The load generator, a process of its own: a client sends its next event as soon as the last is answered, or all
+of them together keep a pace.
 
 Prints what it measured as one JSON object; with status 1 and a sentence, if anything was answered but 202.
 """
@@ -14,6 +15,8 @@ import ssl
 import sys
 import time
 import uuid
+from collections import deque
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import cast
 
@@ -36,6 +39,7 @@ class Measured:
     seconds: float
     per_second: float
     p50_ms: float
+    p95_ms: float
     p99_ms: float
     generator_cpu: float
     """Share of one core that the generator itself used; near 1 it is the generator that was measured."""
@@ -52,8 +56,11 @@ class Load:
     queue longer than a phase lasts are not cut short.
     """
 
-    def __init__(self, clients: int, seconds: float) -> None:
+    def __init__(self, clients: int, seconds: float, per_second: float | None) -> None:
         self._clients = clients
+        self._pace = 1 / per_second if per_second else None
+        self._idle: deque[Client] = deque()
+        self._due: deque[float] = deque()
         self._seconds = seconds
         self._measuring = False
         self._answers = 0
@@ -63,6 +70,33 @@ class Load:
         loop = asyncio.get_running_loop()
         self.result: asyncio.Future[tuple[float, float, list[float]]] = loop.create_future()
         """Seconds, seconds of CPU, latencies."""
+
+    def begin(self, clients: Iterable[Client]) -> None:
+        """The first events."""
+        if self._pace is None:
+            for client in clients:
+                client.send(time.perf_counter())
+        else:
+            self._idle.extend(clients)
+            self._next_is_due()
+
+    def _next_is_due(self) -> None:
+        """An event's time has come; if all clients wait for an answer, its own waiting begins here all the same."""
+        assert self._pace is not None
+        now = time.perf_counter()
+        self._due.append(now)
+        asyncio.get_running_loop().call_later(self._pace, self._next_is_due)
+        if self._idle:
+            self._idle.popleft().send(self._due.popleft())
+
+    def go_on(self, client: Client) -> None:
+        """What a client does whose event was answered."""
+        if self._pace is None:
+            client.send(time.perf_counter())
+        elif self._due:
+            client.send(self._due.popleft())
+        else:
+            self._idle.append(client)
 
     def answered(self, latency: float) -> None:
         """One 202 came."""
@@ -96,19 +130,19 @@ class Client(asyncio.Protocol):
         self._ids = [slice(*found.span()) for found in re.finditer(MESSAGE_ID, request)]
         self._parser = httptools.HttpResponseParser(self)
         self._answer = b""
-        self._sent_at = 0.0
+        self._due_at = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the connection; `send` begins."""
         self._transport = cast(asyncio.Transport, transport)
 
-    def send(self) -> None:
-        """The next event."""
+    def send(self, due_at: float) -> None:
+        """The next event, whose sender waits since `due_at`."""
         message_id = str(uuid.uuid4()).encode()
         for place in self._ids:
             self._request[place] = message_id
         self._answer = b""
-        self._sent_at = time.perf_counter()
+        self._due_at = due_at
         self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
@@ -121,21 +155,23 @@ class Client(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """The answer is complete."""
-        latency = time.perf_counter() - self._sent_at
+        latency = time.perf_counter() - self._due_at
         status = self._parser.get_status_code()
         if status != 202:
             self._load.failed(f"answered {status}: {self._answer[:500].decode(errors='replace')}")
         elif not self._load.result.done():
             self._load.answered(latency)
-            self.send()
+            self._load.go_on(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Of no matter after the end."""
         self._load.failed(f"connection lost: {exc or 'closed by the service'}")
 
 
-async def run(port: int, ca: str | None, clients: int, lines: int, seconds: float, own_orders: bool) -> Measured:
-    """Load 127.0.0.1 at this port.
+async def run(
+    port: int, ca: str | None, clients: int, lines: int, seconds: float, own_orders: bool, per_second: float | None
+) -> Measured:
+    """Load 127.0.0.1 at this port; without `per_second` as fast as it answers.
 
     Raises:
         FailedError: anything was answered but 202.
@@ -148,14 +184,13 @@ async def run(port: int, ca: str | None, clients: int, lines: int, seconds: floa
     )
     request = head.encode() + body
     loop = asyncio.get_running_loop()
-    load = Load(clients, seconds)
+    load = Load(clients, seconds, per_second)
     tls = ssl.create_default_context(cafile=ca) if ca else None
     connections = [
         await loop.create_connection(lambda: Client(load, request), "127.0.0.1", port, ssl=tls)
         for _ in range(clients)
     ]
-    for _, client in connections:
-        client.send()
+    load.begin(client for _, client in connections)
     elapsed, cpu, latencies = await load.result
     for transport, _ in connections:
         transport.abort()
@@ -167,6 +202,7 @@ async def run(port: int, ca: str | None, clients: int, lines: int, seconds: floa
         seconds=elapsed,
         per_second=count / elapsed,
         p50_ms=latencies[count // 2] * 1000,
+        p95_ms=latencies[count * 95 // 100] * 1000,
         p99_ms=latencies[count * 99 // 100] * 1000,
         generator_cpu=cpu / elapsed,
     )
@@ -181,6 +217,7 @@ def main() -> int:
     parser.add_argument("--lines", type=int, default=2, help="lines of each order")
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--own-orders", action="store_true", help="each event is of an order of its own")
+    parser.add_argument("--per-second", type=float, help="the pace; latencies count from when an event was due")
     options = parser.parse_args()
     try:
         measured = uvloop.run(run(**vars(options)))

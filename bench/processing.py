@@ -13,6 +13,7 @@ from bench.backlog import Backlog
 from bench.soon import Latencies, latencies, unrelated
 from bench.subjects import StartError
 from bench.worker import Inbox, WorkerAlone, settings, until
+from service.inbox.applying import to_write
 from service.inbox.interface import State
 from service.inbox.work import WorkStore
 from service.inbox.work_values import Applied, AttemptOutcome, Finished
@@ -82,8 +83,9 @@ def _bare(folder: Path, events: int, at_once: int) -> float:
         while left > 0:
             with store.look() as look:
                 waiting = look.to_apply(datetime.now(UTC), min(left, 500))
+            rows = to_write([Applied(event, destinations=("bare",)) for event in waiting], datetime.now(UTC))
             with store.write() as work:
-                work.apply([Applied(event, destinations=("bare",)) for event in waiting], datetime.now(UTC))
+                work.apply(rows)
             left -= len(waiting)
         began = time.perf_counter()
         done = 0

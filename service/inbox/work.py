@@ -20,7 +20,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError
 from handlers.interface import Change, Endpoint
 from service.inbox import handovers
 from service.inbox import work_queries as sql
-from service.inbox.applying import write_applied
+from service.inbox.applying import ToWrite, write_applied
 from service.inbox.changes import stored_changes
 from service.inbox.instant import instant
 from service.inbox.interface import InboxUnavailableError, State
@@ -29,7 +29,6 @@ from service.inbox.schema import attempt
 from service.inbox.sqlite import Checkpointer, DatabaseFile, checkpoint, standing_reader, unavailable
 from service.inbox.work_values import (
     AcceptedEvent,
-    Applied,
     AttemptOutcome,
     Claim,
     EventStanding,
@@ -228,13 +227,13 @@ class Work:
             for statement in (sql.TAKE_OVER, sql.TAKE_OVER_HANDOVERS):
                 self._connection.execute(statement, {"endpoint": endpoint.value, "now": instant(now)})
 
-    def apply(self, batch: Sequence[Applied], now: datetime) -> None:
-        """Write what merging came to, all of it or nothing.
+    def apply(self, rows: ToWrite) -> None:
+        """Write what merging came to, all of it or nothing; `to_write` composes it.
 
         Raises:
             ChangedMeanwhileError: an operator changed one of the events.
         """
-        write_applied(self._connection, batch, instant(now))
+        write_applied(self._connection, rows)
 
     def claim(self, destination: str, now: datetime, limit: int, *, fresh_first: bool = False) -> list[Claim]:
         """Attempts to make now; from here on they are in flight. `fresh_first`: rather one that was never made."""

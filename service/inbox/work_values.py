@@ -54,6 +54,11 @@ class Applied:
     holds: bool = True
     """Of a fault: whether later events of its key wait until an operator decides."""
 
+    @property
+    def passed(self) -> bool:
+        """It went through: neither a fault nor an earlier event was in the way."""
+        return self.behind is None and not self.fault
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:

@@ -16,7 +16,7 @@ from functools import partial
 from typing import TypeVar
 
 from handlers.interface import Accepted, Endpoint, Refused, TimedOut, Unavailable
-from service.inbox.applying import ChangedMeanwhileError
+from service.inbox.applying import ChangedMeanwhileError, to_write
 from service.inbox.interface import InboxUnavailableError, State
 from service.inbox.work import Look, Work, WorkStore
 from service.inbox.work_values import AcceptedEvent, Applied, Claim, Finished
@@ -200,10 +200,11 @@ class Worker:
         begun: list[Claim] = []
         asked: dict[int, list[InlineRequest]] = {}
         later: list[InlineRequest] = []
+        rows = to_write(batch, now)
         with as_written(self._lanes), self._store.write() as work:
             answers += self._finish(work, ended, now)
             if batch:
-                work.apply(batch, now)
+                work.apply(rows)
             for request in requests:
                 if request.event_id in behind:
                     answers.append(self._left_to_sender(work, request, InlineAnswer.BEHIND, now))
@@ -358,8 +359,9 @@ class Worker:
         event = batch[0].event
         reason = "storing what it does to the mirror failed"
         fault = Applied(event, fault=True, reason=reason, holds=self._holds(event.id))
+        rows = to_write([fault], _now())
         with self._store.write() as work:
-            work.apply([fault], _now())
+            work.apply(rows)
         return True
 
     def _drain(self, seconds: float) -> None:
