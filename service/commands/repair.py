@@ -40,7 +40,7 @@ IdsArgument = Annotated[
     list[str] | None,
     typer.Argument(help="Ids of events, or enough of their beginnings.", show_default=False, metavar="ID"),
 ]
-YesOption = Annotated[bool, typer.Option("--yes", help="Do it to all that the filters choose.")]
+YesOption = Annotated[bool, typer.Option("--yes", help="Do it, to all that were chosen.")]
 
 #: The worker is woken each time so many events were treated.
 _WAKE_EVERY = 50
@@ -64,7 +64,7 @@ def replay(
 ) -> None:
     """Process events once more with the handlers of today, and hand them over whatever they say. Where some
     destinations refused one or wait for it, only those get it, in its place; else all of them, under a new key.
-    With --destination only that one. Filters choose many; without --yes they only say what they would do."""
+    With --destination only that one. Filters choose many. Without --yes it only says what it would do."""
     chosen = _filter(state, event, purchase_order, endpoint, since, until, destination)
     _treat(Measure(Action.REPLAY, reason, destination), ids, chosen, dry_run, yes, as_json, config)
 
@@ -145,7 +145,9 @@ def _treat(
     if not ids:
         typer.echo(result(measure.action, [], as_json=True) if as_json else "No events fit.")
         raise typer.Exit(ExitStatus.NOTHING_FITS)
-    if dry_run or (by_filter and not yes):
+    # A replay cannot be taken back, one of a single event neither: an ERP may do everything once more.
+    first_told = by_filter or measure.action is Action.REPLAY
+    if dry_run or (first_told and not yes):
         _preview(measure, reader, ids, as_json, asked=dry_run)
     treated = _carry_out(measure, path, ids)
     typer.echo(result(measure.action, treated, as_json=as_json))

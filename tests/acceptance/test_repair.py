@@ -189,7 +189,9 @@ class TestReplay:
         row = wait_for_rounds(folder_service, event_id, 2)
         assert row["appliedAt"] > first["appliedAt"]
         assert row["effect"] == first["effect"], "what it changed when it came is still told"
-        run(folder_service, "events", "replay", event_id[:20], "--reason", "again", "--destination", "files")
+        by_id = ("events", "replay", event_id[:20], "--reason", "again", "--destination", "files")
+        assert "Would be replayed: 1 event." in run(folder_service, *by_id, status=5)
+        run(folder_service, *by_id, "--yes")
         assert wait_for_rounds(folder_service, event_id, 3)["appliedAt"] == row["appliedAt"]
         shown = run(folder_service, "events", "show", event_id)
         assert "replay: lost a file" in shown
