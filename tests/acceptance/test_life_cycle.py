@@ -68,13 +68,13 @@ concurrency = 8
 
 @pytest.fixture
 def erp() -> Iterator[Erp]:
-    with Erp(seldom, hang_seconds=1.5) as standing_in:
+    with Erp(seldom, hang_seconds=5.0) as standing_in:
         yield standing_in
 
 
 @pytest.fixture
 def cycle(tmp_path: Path, erp: Erp) -> Iterator[RunningService]:
-    settings = DESTINATION.format(url=erp.url, timeout=1.0, dead_after=DEAD_AFTER_SECONDS)
+    settings = DESTINATION.format(url=erp.url, timeout=4.0, dead_after=DEAD_AFTER_SECONDS)
     service = RunningService(tmp_path, extra=settings)
     yield service
     service.kill()
@@ -149,7 +149,7 @@ def test_the_same_holds_with_50_kills_of_receiver_and_worker(cycle: RunningServi
 def test_an_event_for_another_destination_starts_at_once_while_3000_orders_wait_for_a_dead_erp(
     tmp_path: Path, erp: Erp
 ) -> None:
-    settings = DESTINATION.format(url=erp.url, timeout=1.0, dead_after=DEAD_AFTER_SECONDS)
+    settings = DESTINATION.format(url=erp.url, timeout=4.0, dead_after=DEAD_AFTER_SECONDS)
     folder = tmp_path / "desk"
     folder.mkdir()
     service = RunningService(
