@@ -42,14 +42,16 @@ def work(config: Path | None, link: int | None) -> int:
     Raises:
         SettingsError, StartError, InboxUnavailableError: it cannot start.
     """
-    settings = load(config, development_fallback=True)
-    log.configure(settings.log.level)
-    log.write_regularly_in_thread()
     presence = _Presence(beside=link is not None)
     receiver = None if link is None else Link(socket.socket(fileno=link), presence.ask, presence.end)
     if receiver is not None:
         # From the first moment on: the receiver may end while this process is still starting or stands by.
         receiver.start()
+    settings = load(config, development_fallback=True)
+    presence.has_settings()
+    log.configure(settings.log.level)
+    log.write_regularly_in_thread()
+    if receiver is not None:
         # Who waits for an answer goes first where both want the processor.
         os.nice(NICENESS)
     folder = settings.inbox.path.parent
@@ -126,12 +128,16 @@ class _Presence:
     def __init__(self, *, beside: bool) -> None:
         self._ended = threading.Event()
         self._worker: Worker | None = None
+        self._has_settings = False
         self._told = False
         signal.signal(signal.SIGTERM, lambda *_: self.end())
         # Ctrl+C reaches every process of the terminal; the receiver ends its worker in its own time.
         signal.signal(signal.SIGINT, signal.SIG_IGN if beside else lambda *_: self.end())
         if hasattr(signal, "SIGHUP"):
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def has_settings(self) -> None:
+        self._has_settings = True
 
     def of(self, worker: Worker) -> None:
         self._worker = worker
@@ -145,6 +151,8 @@ class _Presence:
             self._worker.ask(request)
 
     def end(self) -> None:
+        if not self._has_settings:
+            os._exit(0)  # a file of the settings may never be read to its end, and nothing was begun
         self._ended.set()
         if self._worker is not None:
             self._worker.stop()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -172,6 +174,41 @@ def test_worker_of_a_killed_receiver_ends_although_it_is_busy_and_the_next_one_t
     receiver.wait()
     eventually(lambda: not is_there(pid), 10.0)
     assert at.outcomes(event_id, "own") == ["interrupted", "accepted"]
+
+
+def try_to_open(fifo: Path, opened: list[int]) -> list[int]:
+    """Open a named pipe for writing, which succeeds only while somebody reads it."""
+    with contextlib.suppress(OSError):
+        opened.append(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+    return opened
+
+
+@pytest.mark.parametrize("how", ["receiver gone", "SIGTERM"])
+def test_worker_that_waits_for_a_file_of_its_settings_ends_when_it_is_to(tmp_path: Path, how: str) -> None:
+    secret = tmp_path / "password.txt"
+    os.mkfifo(secret)
+    config = tmp_path / "webhooks.toml"
+    config.write_text('[auth.basic.main]\nusername = "tradecloud"\npassword_file = "password.txt"\n')
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs:
+            command = [sys.executable, "-c", "from service.cli import main; main()", "work"]
+            process = subprocess.Popen(
+                [*command, "--config", str(config), "--link", str(theirs.fileno())], pass_fds=[theirs.fileno()]
+            )
+        opened: list[int] = []
+        try:
+            eventually(lambda: bool(try_to_open(secret, opened)), saying=lambda: "the settings are not being read")
+            if how == "SIGTERM":
+                process.terminate()
+            else:
+                ours.close()
+            assert process.wait(10) == 0
+        finally:
+            process.kill()
+            process.wait()
+            for descriptor in opened:
+                os.close(descriptor)
 
 
 def test_busy_worker_is_not_waited_for_longer_than_the_service_has(house: Build) -> None:
