@@ -20,6 +20,7 @@ from service.console.shipments import shipment_text
 from service.console.subjects import history_json, history_text, subjects_json, subjects_table
 from service.console.text import json_text, terminal_width
 from service.inbox.mirror_reader import MirrorFilter, MirrorReader
+from service.json_text import exact_json
 
 _TEXTS = {Endpoint.ORDER: order_text, Endpoint.SHIPMENT: shipment_text}
 NameArgument = Annotated[
@@ -73,6 +74,15 @@ def mirror_commands(endpoint: Endpoint) -> typer.Typer:
         else:
             role = settings.processing.role
             typer.echo(_TEXTS[endpoint](row, payload(endpoint, row["state"]), role, terminal_width()))
+
+    @commands.command(
+        "export",
+        help=f"Print all {endpoint}s, a line of JSON for each: its id and the body that `show --json` prints.",
+    )
+    def export(config: ConfigOption = None) -> None:
+        for row in MirrorReader(settings_of(config).inbox.path, endpoint).all():
+            body = current(endpoint, row["state"], row["last_event_name"])
+            typer.echo(exact_json({"id": row["subject_id"], "body": body}).decode())
 
     @commands.command("history", help=f"The events of one {endpoint}, oldest first, and what each changed.")
     def history(name: NameArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -77,6 +78,26 @@ class MirrorReader:
         state: JsonObject = unpack(found.pop("state"))
         return found | {"state": state}
 
+    def all(self) -> Iterator[Row]:
+        """All of them in the order of their ids: id, state unpacked, name of the last event. As the store is from
+        moment to moment: a long reading would keep its log from being emptied."""
+        query = (
+            select(mirror.c.subject_id, mirror.c.state, event.c.event_name.label("last_event_name"))
+            .outerjoin(event, event.c.id == mirror.c.last_event_id)
+            .where(mirror.c.endpoint == self._endpoint.value)
+            .order_by(mirror.c.subject_id)
+            .limit(_AT_ONCE)
+        )
+        last = ""
+        while True:
+            with self._engine.connect() as connection:
+                rows = connection.execute(query.where(mirror.c.subject_id > last)).all()
+            for row in rows:
+                yield dict(row._mapping) | {"state": unpack(row.state)}
+            if len(rows) < _AT_ONCE:
+                return
+            last = rows[-1].subject_id
+
     def history(self, name: str) -> tuple[str, list[Row]]:
         """Its id, and its events in the order of their acceptance, each with what it did, if it was merged.
 
@@ -133,6 +154,8 @@ class MirrorReader:
         raise NoSuchSubjectError(f"no {self._endpoint} is known as {name}")
 
 
+#: Orders that are read in one go.
+_AT_ONCE = 100
 #: Ids that are named where a name fits several.
 _SHOWN = 10
 

@@ -349,6 +349,11 @@ class TestMirror:
         assert current["eventName"] == "OrderChangesProposedBySupplier"
         assert len(current["orderEvent"]["lines"]) == 3
 
+        exported = [
+            json.loads(line, parse_float=Decimal) for line in run(folder_service, "orders", "export").splitlines()
+        ]
+        assert [one["body"] for one in exported if one["id"].endswith(number)] == [current]
+
         told = run(folder_service, "orders", "history", number)
         assert told.index(issued) < told.index("Line 00020 is new.") < told.index(second)
         assert "became InProgress" in told
