@@ -53,7 +53,7 @@ def with_worker(arguments: list[str], what: Callable[[WorkerBeside], Awaitable[N
     return asyncio.run(whole())
 
 
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 30.0) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 90.0) -> None:
     end = time.monotonic() + seconds
     while not await condition():
         assert time.monotonic() < end
