@@ -1,0 +1,37 @@
+"""Whom the sandbox may send to: what it sends looks like real orders."""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from sandbox.errors import SandboxError
+
+
+def checked(url: str, allowed: str | None) -> str:
+    """The base URL without a slash at its end.
+
+    Raises:
+        SandboxError: it is no URL, or names another machine without its owner's word.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise SandboxError(f"--url {url}: {error}") from error
+    if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
+        raise SandboxError(f"--url {url}: write it as https://host:port")
+    if not on_loopback(host) and host != allowed:
+        raise SandboxError(
+            f"--url {url}: {host} is another machine, and what is sent to it may become real orders; "
+            f"if it is a test system of yours, say so: --i-own-the-target {host}"
+        )
+    return url.rstrip("/")
+
+
+def on_loopback(host: str) -> bool:
+    """Whether only this machine can be meant."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
