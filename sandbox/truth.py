@@ -56,17 +56,19 @@ def read(folder: Path) -> list[Truth]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
         raise SandboxError(f"{path}: {error.strerror}; `python -m sandbox send` writes it into --folder") from error
-    found = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            row = json_text.read(line)
-            assert isinstance(row, dict)  # noqa: S101 - told below
-            kind, id, state = row["kind"], row["id"], row["state"]
-            assert isinstance(kind, str) and isinstance(id, str) and isinstance(state, dict)  # noqa: S101, PT018
-        except (ValueError, KeyError, AssertionError) as error:
-            raise SandboxError(f"{path}, line {number}: no state of an order or shipment") from error
-        found.append(Truth(kind, id, state))
-    return found
+    return [_truth(f"{path}, line {number}", line) for number, line in enumerate(lines, start=1)]
+
+
+def _truth(place: str, line: str) -> Truth:
+    try:
+        row = json_text.read(line)
+    except ValueError:
+        row = None
+    if isinstance(row, dict):
+        kind, id, state = row.get("kind"), row.get("id"), row.get("state")
+        if isinstance(kind, str) and isinstance(id, str) and isinstance(state, dict):
+            return Truth(kind, id, state)
+    raise SandboxError(f"{place}: no state of an order or shipment; delete the file and send again")
 
 
 def compare(truths: list[Truth], commands: dict[str, str], parallel: int = 2) -> Iterator[tuple[Truth, list[str]]]:

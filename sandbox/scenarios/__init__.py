@@ -1,0 +1,1 @@
+"""What is sent and how: YAML files that a user copies and changes."""
