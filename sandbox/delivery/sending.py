@@ -63,7 +63,7 @@ class Sender:
         self._progress = progress or (lambda summary: None)
         self._steps = sorted(steps, key=lambda step: step.after)
         self._changed = threading.Condition()
-        self._stop = threading.Event()
+        self._stopped = threading.Event()
         self._failure: BaseException | None = None
         self._began = 0
         began_at = time.monotonic()
@@ -82,15 +82,16 @@ class Sender:
                     thread.join(0.2)
         except KeyboardInterrupt:
             self.summary.interrupted = True
-            self._end()
+            self.stop()
             for thread in self._threads:
                 thread.join()
         if self._failure is not None:
             raise self._failure
         return self.summary
 
-    def _end(self) -> None:
-        self._stop.set()
+    def stop(self) -> None:
+        """End the run; what is under way is still answered, the rest is left."""
+        self._stopped.set()
         with self._changed:
             self._changed.notify_all()
 
@@ -102,19 +103,19 @@ class Sender:
                 self._settle(due, self._attempt(transport, due))
         except BaseException as error:  # a step that failed, or a mistake of ours: the run is over
             self._failure = self._failure or error
-            self._end()
+            self.stop()
         finally:
             transport.close()
 
     def _next(self) -> _Due | None:
         """The one that is due next, as soon as it is; None when the run is over."""
         with self._changed:
-            while self._left and not self._stop.is_set():
+            while self._left and not self._stopped.is_set():
                 wait = self._queue[0].at - time.monotonic() if self._queue else None
                 if wait is not None and wait <= 0:
                     if self._queue[0].attempts == 0:
                         while self._steps and self._steps[0].after <= self._began:
-                            self._steps.pop(0).do(self._stop)
+                            self._steps.pop(0).do(self._stopped)
                         self._began += 1
                     return heapq.heappop(self._queue)
                 self._changed.wait(wait)

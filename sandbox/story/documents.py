@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sandbox.story.event import StoredDocument
 from sandbox.story.order import DocumentPlace, Order
 from sandbox.story.shipment import Shipment
 from sandbox.wire.json_text import JsonObject
@@ -21,9 +22,9 @@ def attach_to_order(order: Order, party: str, count: int) -> None:
         place: DocumentPlace = (
             ("" if flat else f"{half}Line", line.key) if on_line else ("" if flat else f"{half}Order", None)
         )
-        document = _document(order, f"{party[0]}-{order.random.randrange(3)}")
-        if all((at, other["code"]) != (place, document["code"]) for at, other in documents):
-            documents.append((place, document))
+        code = f"{party[0]}-{order.random.randrange(3)}"
+        if all((at, other["code"]) != (place, code) for at, other in documents):
+            documents.append((place, _document(order, code)))
     order.attach(f"OrderDocumentsAttachedBy{party}", documents)
 
 
@@ -51,4 +52,13 @@ def _document(order: Order, code: str) -> JsonObject:
         return document
     if kind == 1:
         return document | {"url": f"https://files.supplier.example/{code}?revision={revision}&a=b"}
-    return document | {"objectId": order.journal.uuid()}
+    object_id = order.journal.uuid()
+    order.journal.stored.append(
+        StoredDocument(object_id, str(document["name"]), "application/pdf", _content(object_id, revision))
+    )
+    return document | {"objectId": object_id}
+
+
+def _content(object_id: str, revision: str) -> bytes:
+    """Looks like a PDF to whoever looks at its beginning, and differs from every other."""
+    return f"%PDF-1.4\n% {object_id} {revision}\n%%EOF\n".encode()

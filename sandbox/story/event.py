@@ -39,6 +39,16 @@ class Event:
     """Whether it travels as tXML."""
 
 
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """An object in the platform's object storage, by the id under which events name it."""
+
+    object_id: str
+    filename: str
+    content_type: str
+    content: bytes = field(repr=False)
+
+
 @dataclass(slots=True)
 class Journal:
     """The events of one story, in the order in which things happen."""
@@ -50,6 +60,7 @@ class Journal:
     companies: tuple[str, str] = ("", "")
     """Of buyer and supplier."""
     events: list[Event] = field(default_factory=list)
+    stored: list[StoredDocument] = field(default_factory=list)
 
     def uuid(self) -> str:
         """A new one, the same for the same seed."""

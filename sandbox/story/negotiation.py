@@ -173,6 +173,8 @@ def split(order: Order, line: Line) -> None:
             item=dict(line.item),
             id=f"{order.id}-{order.journal.uuid()}" if order.random.randrange(2) else None,
             origin=line.position,
+            line_type=line.line_type,
+            extra=dict(line.extra),
             empty_position="absent" if order.traits.xml else order.random.choice(("absent", None, "")),
         )
         _confirm(order, part)

@@ -67,6 +67,7 @@ class Order:
     """Members that no contract knows yet."""
     order_type: str = "Purchase"
     told: Told = field(default_factory=Told)
+    changed_at: str = ""
 
     @property
     def id(self) -> str:
@@ -89,7 +90,8 @@ class Order:
         self._write(name, lines)
 
     def resend(self, name: str) -> None:
-        """The whole order once more; nothing has changed, so neither version nor stamp does."""
+        """The whole order once more, with the version and the stamp of its last change."""
+        self.told = Told(self.version, self.changed_at, self.told.reason)
         self._write(name, self.lines)
 
     def attach(self, name: str, documents: list[tuple[DocumentPlace, JsonObject]]) -> None:
@@ -133,6 +135,7 @@ class Order:
     def _advance(self) -> None:
         self.journal.clock.advance()
         self.version += 1
+        self.changed_at = self.journal.clock.stamp
 
     def _write(self, name: str, lines: list[Line]) -> None:
         kind = "singleDeliveryOrderEvent" if self.traits.single else "orderEvent"

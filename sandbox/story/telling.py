@@ -11,7 +11,7 @@ import yaml
 
 from sandbox.story import future
 from sandbox.story.clock import Clock
-from sandbox.story.event import Event, Journal, Webhook
+from sandbox.story.event import Event, Journal, StoredDocument, Webhook
 from sandbox.story.order import BUYER_COMPANY, SUPPLIER_COMPANY, Order, Traits
 from sandbox.story.plots import MOST_LINES, PLOTS
 from sandbox.story.shipment import Shipment
@@ -31,6 +31,10 @@ class Story:
     def events(self) -> list[Event]:
         """In the order in which things happened."""
         return self.order.journal.events
+
+    def stored_documents(self) -> list[StoredDocument]:
+        """Every object that one of the events names, replaced ones too: what the platform has to serve."""
+        return self.order.journal.stored
 
     def true_states(self) -> Iterator[tuple[str, str, JsonObject]]:
         """Kind (`order`, `shipment`), id and final state of everything that the story is about."""
