@@ -6,8 +6,10 @@ a receiver knows once *all* events of the run have arrived, in whatever order.
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -84,7 +86,13 @@ def compare(truths: list[Truth], commands: dict[str, str], parallel: int = 2) ->
 def _ask(truth: Truth, command: str) -> list[str]:
     arguments = [part.replace("{id}", truth.id) for part in shlex.split(command)]
     try:
-        result = subprocess.run(arguments, capture_output=True, timeout=_SECONDS_PER_COMMAND, check=False)  # noqa: S603
+        result = subprocess.run(  # noqa: S603 - the user's own command
+            arguments,
+            capture_output=True,
+            timeout=_SECONDS_PER_COMMAND,
+            check=False,
+            env=os.environ | {"PATH": _path()},
+        )
     except OSError as error:
         raise SandboxError(
             f"{arguments[0]}: {error.strerror}; name the command with --{truth.kind}s-command"
@@ -99,6 +107,11 @@ def _ask(truth: Truth, command: str) -> list[str]:
     except ValueError:
         return [f"{shlex.join(arguments)} printed no JSON"]
     return differences(truth.state, _payload(known))
+
+
+def _path() -> str:
+    """Commands that are installed beside this Python are found without their folder."""
+    return os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
 
 
 def _payload(known: JsonValue) -> JsonObject:

@@ -75,7 +75,11 @@ class Summary:
         facts = [
             ("events", f"{self.planned}"),
             ("sent", f"{self.sent} attempts"),
-            ("delivered", f"{self.delivered}" + (f", {self.duplicates} of them twice" if self.duplicates else "")),
+            (
+                "delivered",
+                f"{self.delivered}"
+                + (f", {self.duplicates} of them for the second time" if self.duplicates else ""),
+            ),
             ("repeated", _counted(self.repeated)),
             ("dropped", _counted(self.dropped)),
         ]

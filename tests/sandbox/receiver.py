@@ -28,7 +28,7 @@ class Arrival:
     @property
     def message_id(self) -> str:
         """Of the event."""
-        found = re.search(rb'messageId(?:":"|>)([0-9a-f-]{36})', self.body)
+        found = re.search(rb'messageId(?:": ?"|>)([0-9a-f-]{36})', self.body)
         assert found is not None, self.body
         return found[1].decode()
 
