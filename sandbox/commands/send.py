@@ -12,6 +12,7 @@ import typer
 
 from sandbox import truth
 from sandbox.commands.credentials import Wanted, of_orders, of_shipments
+from sandbox.commands.platform import fill
 from sandbox.commands.progress import Bar
 from sandbox.commands.steps import steps_of
 from sandbox.delivery import target
@@ -64,6 +65,10 @@ def send(
         bool, typer.Option("--future", help="With members, values and events of the future.")
     ] = False,
     control: Annotated[str | None, typer.Option(help="Base URL of the control port, for steps.")] = None,
+    platform: Annotated[
+        str | None,
+        typer.Option(help="Control port of the platform's stand-in, which is filled first."),
+    ] = None,
     folder: FolderOption = FOLDER,
     as_json: JsonOption = False,
     i_own_the_target: Annotated[
@@ -95,6 +100,8 @@ def send(
         own = of_shipments(Wanted(shipment_user, shipment_bearer), credentials)
         destinations[Webhook.SHIPMENT] = Destination(base + shipment_path, own)
     steps = steps_of(wanted.steps, len(planned), control)
+    if platform is not None:
+        fill(platform.rstrip("/"), stories)
     truth.write(folder, stories)
     with Bar(len(planned)) as bar, _ended_in_order():
         summary = Sender(

@@ -100,6 +100,33 @@ def test_steps_run_a_command_and_post_to_the_control_port(tmp_path: Path) -> Non
     assert 0 < paths.index("/identity/rotate") < len(paths) - 1
 
 
+def test_the_platforms_stand_in_is_filled_before_the_first_event(tmp_path: Path) -> None:
+    scenario = tmp_path / "mine.yaml"
+    scenario.write_text("title: mine\norders: 2\nstories: {administration: 1, shipment: 1}\n")
+    with Receiver() as receiver, Receiver(events_only=False) as platform:
+        status, _, error = run(
+            "send",
+            str(scenario),
+            "--url",
+            receiver.url,
+            "--platform",
+            platform.url + "/",
+            "--folder",
+            str(tmp_path),
+        )
+    assert (status, error) == (0, "")
+    assert max(arrival.at for arrival in platform.arrivals) < min(arrival.at for arrival in receiver.arrivals)
+    bodies = [(arrival.path, json.loads(arrival.body)) for arrival in platform.arrivals]
+    kept = {json.loads(line)["id"] for line in (tmp_path / "truth.jsonl").read_text().splitlines()}
+    assert {body["order"]["orderId"] for path, body in bodies if path == "/platform/put-order"} | {
+        body["shipment"]["id"] for path, body in bodies if path == "/platform/put-shipment"
+    } == kept
+    sent = b"".join(arrival.body for arrival in receiver.arrivals)
+    documents = [body for path, body in bodies if path == "/platform/put-document"]
+    assert len(documents) > 5
+    assert all(body["object_id"].encode() in sent and body["content_base64"] for body in documents)
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -109,6 +136,10 @@ def test_steps_run_a_command_and_post_to_the_control_port(tmp_path: Path) -> Non
         (("send", "first-try", "--url", "https://localhost:1", "--user", "me", "--bearer"), "is enough"),
         (("send", "first-try", "--url", "https://localhost:1", "--token-url", "https://x/"), "--client-id"),
         (("send", "first-try", "--url", "https://localhost:1", "--scope", "x"), "need --token-url"),
+        (
+            ("send", "first-try", "--url", "http://localhost:1", "--platform", "http://localhost:1"),
+            "does not answer",
+        ),
         (("scenarios", "dya"), "there are day, "),
         (("compare", "no-such-folder"), "No such file"),
     ],
