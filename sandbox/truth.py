@@ -6,12 +6,7 @@ a receiver knows once *all* events of the run have arrived, in whatever order.
 
 from __future__ import annotations
 
-import os
-import shlex
-import subprocess
-import sys
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +16,6 @@ from sandbox.wire import json_text
 from sandbox.wire.json_text import JsonObject, JsonValue
 
 FILE = "truth.jsonl"
-_PAYLOADS = ("orderEvent", "singleDeliveryOrderEvent", "shipment")
-_SECONDS_PER_COMMAND = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,58 +64,6 @@ def _truth(place: str, line: str) -> Truth:
         if isinstance(kind, str) and isinstance(id, str) and isinstance(state, dict):
             return Truth(kind, id, state)
     raise SandboxError(f"{place}: no state of an order or shipment; delete the file and send again")
-
-
-def compare(truths: list[Truth], commands: dict[str, str], parallel: int = 2) -> Iterator[tuple[Truth, list[str]]]:
-    """Each truth with its differences to what the command of its kind prints; `{id}` in the command is the id.
-
-    Raises:
-        SandboxError: a command cannot be run at all.
-    """
-    with ThreadPoolExecutor(parallel) as pool:
-        yield from zip(truths, pool.map(lambda truth: _ask(truth, commands[truth.kind]), truths), strict=True)
-
-
-def _ask(truth: Truth, command: str) -> list[str]:
-    arguments = [part.replace("{id}", truth.id) for part in shlex.split(command)]
-    try:
-        result = subprocess.run(  # noqa: S603 - the user's own command
-            arguments,
-            capture_output=True,
-            timeout=_SECONDS_PER_COMMAND,
-            check=False,
-            env=os.environ | {"PATH": _path()},
-        )
-    except OSError as error:
-        raise SandboxError(
-            f"{arguments[0]}: {error.strerror}; name the command with --{truth.kind}s-command"
-        ) from error
-    except subprocess.TimeoutExpired:
-        return [f"{shlex.join(arguments)} gave no answer in {_SECONDS_PER_COMMAND} seconds"]
-    if result.returncode != 0:
-        said = result.stderr.decode(errors="replace").strip().splitlines()
-        return [said[-1] if said else f"{shlex.join(arguments)} ended with status {result.returncode}"]
-    try:
-        known = json_text.read(result.stdout)
-    except ValueError:
-        return [f"{shlex.join(arguments)} printed no JSON"]
-    return differences(truth.state, _payload(known))
-
-
-def _path() -> str:
-    """Commands that are installed beside this Python are found without their folder."""
-    return os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
-
-
-def _payload(known: JsonValue) -> JsonObject:
-    """The order or shipment in a body of the contract, or the value itself."""
-    if not isinstance(known, dict):
-        return {}
-    for kind in _PAYLOADS:
-        payload = known.get(kind)
-        if isinstance(payload, dict):
-            return payload
-    return known
 
 
 def differences(expected: JsonObject, known: JsonObject) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sandbox import truth
+from sandbox import asking, truth
 from sandbox.commands.send import FOLDER, JsonOption
 from sandbox.wire import json_text
 from sandbox.wire.json_text import JsonValue
@@ -19,12 +19,10 @@ _SHOWN = 5
 def compare(
     folder: Annotated[Path, typer.Argument(help="Folder of the run.", metavar="FOLDER")] = FOLDER,
     orders_command: Annotated[
-        str, typer.Option(help="Prints one order as JSON; {id} is its id.")
-    ] = "webhooks orders show {id} --json",
-    shipments_command: Annotated[
-        str, typer.Option(help="Prints one shipment as JSON; {id} is its id.")
-    ] = "webhooks shipments show {id} --json",
-    parallel: Annotated[int, typer.Option(min=1, max=64, help="Commands at a time.")] = 2,
+        str, typer.Option(help="Prints all orders, a line of JSON each; with {id}, one.")
+    ] = "webhooks orders export",
+    shipments_command: Annotated[str, typer.Option(help="The same for shipments.")] = "webhooks shipments export",
+    parallel: Annotated[int, typer.Option(min=1, max=64, help="Commands at a time, with {id}.")] = 2,
     as_json: JsonOption = False,
 ) -> None:
     """Compare each order and shipment with what the receiver's command line says of it, member by member.
@@ -34,7 +32,7 @@ def compare(
     truths = truth.read(folder)
     commands = {"order": orders_command, "shipment": shipments_command}
     different: list[JsonValue] = []
-    for one, found in truth.compare(truths, commands, parallel):
+    for one, found in asking.compare(truths, commands, parallel):
         if not found:
             continue
         if as_json:

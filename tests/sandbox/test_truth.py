@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sandbox import truth
+from sandbox import asking, truth
 from sandbox.errors import SandboxError
 from sandbox.truth import Truth, differences
 from sandbox.wire import json_text
@@ -122,7 +122,7 @@ def test_the_commands_answer_is_compared_and_its_refusal_is_a_difference(tmp_pat
     def asked(script: str) -> list[str]:
         (tmp_path / "show.py").write_text(script)
         command = f"{sys.executable} {tmp_path / 'show.py'} {{id}}"
-        (result,) = truth.compare([Truth("order", order["orderId"], order)], {"order": command})
+        (result,) = asking.compare([Truth("order", order["orderId"], order)], {"order": command})
         return result[1]
 
     (tmp_path / "known.json").write_text(json_text.write({"eventName": "x", "orderEvent": order}))
@@ -133,4 +133,29 @@ def test_the_commands_answer_is_compared_and_its_refusal_is_a_difference(tmp_pat
     assert asked("print('hello')")[0].endswith("printed no JSON")
     assert len(asked("print('{}')")) > 5
     with pytest.raises(SandboxError, match="--orders-command"):
-        list(truth.compare([Truth("order", "x", order)], {"order": str(tmp_path / "nothing")}))
+        list(asking.compare([Truth("order", "x", order)], {"order": str(tmp_path / "nothing")}))
+
+
+def test_a_command_that_prints_all_is_run_once_and_those_it_leaves_out_are_not_known(tmp_path: Path) -> None:
+    told = stories(4, stories={"rejection": 1})
+    truths = [Truth("order", story.order.id, story.order.true_state()) for story in told]
+    wrong = truths[1].state | {"version": 99}
+    lines = [
+        json_text.write({"id": truths[2].id, "body": {"eventName": "x", "orderEvent": truths[2].state}}),
+        json_text.write(wrong),
+        json_text.write({"id": "another", "body": {"orderEvent": {}}}),
+        json_text.write({"orderEvent": truths[0].state}),
+    ]
+    (tmp_path / "all.jsonl").write_text("\n".join(lines) + "\n")
+
+    def compared(command: str) -> dict[str, list[str]]:
+        return {one.id: found for one, found in asking.compare(truths, {"order": command})}
+
+    found = compared(f"cat {tmp_path / 'all.jsonl'}")
+    assert found[truths[0].id] == found[truths[2].id] == []
+    assert [sentence.partition(":")[0] for sentence in found[truths[1].id]] == ["/version"]
+    assert found[truths[3].id] == ["not known at all"]
+    with pytest.raises(SandboxError, match="No such file"):
+        compared(f"cat {tmp_path / 'nothing'}")
+    with pytest.raises(SandboxError, match="no JSON object: hello"):
+        compared("echo hello")
