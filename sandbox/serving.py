@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from sandbox.wire import json_text
@@ -86,11 +86,8 @@ def problem(status: int, title: str, detail: str, **members: Any) -> Answer:
     return Answer(status, json_text.write(content).encode(), {"Content-Type": "application/problem+json"})
 
 
-class Answering(Protocol):
-    """What stands behind a server; called by several threads at once."""
-
-    def __call__(self, request: Request) -> Answer:
-        """The answer to a request."""
+#: What stands behind a server; called by several threads at once.
+Answering: TypeAlias = Callable[[Request], Answer]
 
 
 class NotAllowedHostError(ValueError):

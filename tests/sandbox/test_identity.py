@@ -191,7 +191,7 @@ class TestTokenRequests:
     def test_what_is_wrong_is_said_as_entra_says_it(
         self, provider: IdentityProvider, fields: dict[str, str | None], status: int, error: str
     ) -> None:
-        response = ask(provider, **fields)
+        response = ask(provider, Form.V2, **fields)
         assert refused(response) == (status, error)
         assert response.json()["error_description"].startswith("AADSTS")
         assert CLIENT_SECRET not in response.text
