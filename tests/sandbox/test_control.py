@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import subprocess
@@ -14,7 +15,11 @@ from typing import Any
 import pytest
 import requests
 
+from sandbox.certificates import Authority
 from sandbox.control import Control, ControlError
+from sandbox.erp import Erp
+from sandbox.identity.provider import IdentityProvider
+from sandbox.platform.platform import Platform
 from sandbox.serving import Answer, HttpServer, NotAllowedHostError, Request, check_host
 from tests.acceptance.running import ROOT
 
@@ -194,6 +199,14 @@ class TestProcesses:
             process.send_signal(signal.SIGTERM)
             assert process.wait(5) == 0
 
+    def test_erp_runs_by_itself_and_ends_at_once_on_sigterm(self) -> None:
+        with running("sandbox.erp") as (process, facts):
+            headers = {"Idempotency-Key": "k"}
+            assert requests.post(facts["url"], data=b"{}", headers=headers, timeout=10).status_code == 201
+            assert requests.get(f"{facts['control']}/erp/state", timeout=10).json()["events"] == 1
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(5) == 0
+
     @pytest.mark.parametrize("module", ["sandbox.identity", "sandbox.platform"])
     @pytest.mark.parametrize(
         ("options", "said"),
@@ -209,3 +222,14 @@ class TestProcesses:
         assert ended.returncode == 1
         (line,) = ended.stderr.splitlines()
         assert said in line
+
+
+def test_every_function_of_the_control_port_stands_in_the_documentation_and_no_other() -> None:
+    control = Control()
+    with Platform() as platform, IdentityProvider(Authority()) as provider, Erp() as erp:
+        for part in (platform, provider, erp):
+            part.register(control)
+    with HttpServer(control) as running:
+        listed = {each["name"] for each in requests.get(running.url, timeout=10).json()["functions"]}
+    text = (ROOT / "docs" / "sandbox-services.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `((?:identity|platform|erp)/[a-z-]+)` \|", text, re.MULTILINE)) == listed
