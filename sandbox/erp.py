@@ -18,6 +18,7 @@ from urllib.parse import unquote
 from sandbox.control import Control, ControlError
 from sandbox.serving import (
     Answer,
+    Ending,
     HttpServer,
     NotAllowedHostError,
     Request,
@@ -25,7 +26,6 @@ from sandbox.serving import (
     json_answer,
     problem,
     ready_line,
-    wait_for_signal,
 )
 
 Trouble: TypeAlias = Literal["503", "no-answer", "lost-answer", "slow", "refuse"]
@@ -224,9 +224,10 @@ def main() -> int:
     except (NotAllowedHostError, OSError) as error:
         print(f"sandbox.erp: {error}", file=sys.stderr)
         return 1
+    ending = Ending()  # before anybody is told that it runs
     with erp, controls:
         print(ready_line("erp", {"url": erp.url, "control": controls.url}), flush=True)
-        wait_for_signal()
+        ending.wait()
     return 0
 
 

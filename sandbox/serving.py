@@ -168,14 +168,19 @@ def published(pem: str, path: Path | None) -> Iterator[Path]:
         yield path.absolute()
 
 
-def wait_for_signal() -> None:
-    """Return on SIGTERM or SIGINT (Ctrl+C). Only in the main thread."""
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
-    # A wait without end is not interrupted by signals everywhere.
-    while not ended.wait(0.1):
-        pass
+class Ending:
+    """Catches SIGTERM and SIGINT (Ctrl+C) from the moment it is made; only in the main thread."""
+
+    def __init__(self) -> None:
+        self._ended = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._ended.set())
+
+    def wait(self) -> None:
+        """Return when one of them has come."""
+        # A wait without end is not interrupted by signals everywhere.
+        while not self._ended.wait(0.1):
+            pass
 
 
 class _Server(ThreadingHTTPServer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -12,14 +13,17 @@ from sandbox.identity.directory import AUDIENCE, CLIENT, CLIENT_SECRET, Applicat
 from sandbox.identity.forms import Form
 from sandbox.identity.provider import IdentityProvider
 from sandbox.serving import (
+    Ending,
     HttpServer,
     NotAllowedHostError,
     check_host,
     on_loopback,
     published,
     ready_line,
-    wait_for_signal,
 )
+
+#: Not an option: other users of a machine see the options of every process.
+SECRET = "SANDBOX_CLIENT_SECRET"  # noqa: S105
 
 
 def main() -> int:
@@ -36,7 +40,6 @@ def main() -> int:
         "--ca-file", type=Path, help="where to write the authority to trust (default: a new folder)"
     )
     parser.add_argument("--client", default=CLIENT, help="client id (default %(default)s)")
-    parser.add_argument("--client-secret", default=CLIENT_SECRET, help="needed where other machines can reach it")
     parser.add_argument("--audience", default=AUDIENCE, help="application ID URI (default %(default)s)")
     parser.add_argument(
         "--token-version", type=int, choices=(1, 2), default=2, help="of Entra's tokens (default 2)"
@@ -48,16 +51,19 @@ def main() -> int:
         "--token-seconds", type=int, default=3599, help="how long a token is valid (default %(default)s)"
     )
     options = parser.parse_args()
+    secret = os.environ.get(SECRET, CLIENT_SECRET)
     try:
         check_host(options.host, options.i_own_the_target)
-        if not on_loopback(options.host) and options.client_secret == CLIENT_SECRET:
-            raise NotAllowedHostError("other machines can reach it: give a secret of your own with --client-secret")
+        if not on_loopback(options.host) and secret == CLIENT_SECRET:
+            raise NotAllowedHostError(
+                f"other machines can reach it: give the client a secret of your own in {SECRET}"
+            )
         application = Application(
             uri=options.audience,
             token_version=options.token_version,
             roles={options.client: frozenset(options.role)},
         )
-        directory = Directory(clients=(Client(options.client, options.client_secret),), applications=(application,))
+        directory = Directory(clients=(Client(options.client, secret),), applications=(application,))
         authority = Authority()
         provider = IdentityProvider(
             authority,
@@ -73,11 +79,13 @@ def main() -> int:
     except (NotAllowedHostError, OSError) as error:
         print(f"sandbox.identity: {error}", file=sys.stderr)
         return 1
+    ending = Ending()  # before anybody is told that it runs
     with provider, controls, published(authority.pem, options.ca_file) as ca_file:
         facts = {
             "https": provider.https_url,
             "http": provider.http_url,
             "control": controls.url,
+            "token": f"{provider.authority_url(Form.V2)}/oauth2/v2.0/token",
             "entra": provider.authority_url(Form.V2),
             "adfs": provider.authority_url(Form.ADFS),
             "b2c": provider.authority_url(Form.B2C),
@@ -87,7 +95,7 @@ def main() -> int:
             "ca": str(ca_file),
         }
         print(ready_line("identity", facts), flush=True)
-        wait_for_signal()
+        ending.wait()
     return 0
 
 

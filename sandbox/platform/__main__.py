@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -11,14 +12,17 @@ from sandbox.control import Control
 from sandbox.platform.logins import PASSWORD, USERNAME
 from sandbox.platform.platform import Platform
 from sandbox.serving import (
+    Ending,
     HttpServer,
     NotAllowedHostError,
     check_host,
     on_loopback,
     published,
     ready_line,
-    wait_for_signal,
 )
+
+#: Not an option: other users of a machine see the options of every process.
+SECRET = "SANDBOX_PLATFORM_PASSWORD"  # noqa: S105
 
 
 def main() -> int:
@@ -34,7 +38,6 @@ def main() -> int:
     parser.add_argument("--https", action="store_true", help="serve HTTPS, by a certificate of its own")
     parser.add_argument("--ca-file", type=Path, help="where to write the authority to trust (with --https)")
     parser.add_argument("--username", default=USERNAME, help="default %(default)s")
-    parser.add_argument("--password", default=PASSWORD, help="needed where other machines can reach it")
     parser.add_argument("--calls-per-second", type=int, default=10, help="more are 429 (default %(default)s)")
     parser.add_argument("--link-seconds", type=float, default=60.0, help="life of a link (default %(default)s)")
     parser.add_argument("--repeat-seconds", type=float, default=0.0, help="give the same link again for so long")
@@ -42,14 +45,15 @@ def main() -> int:
     parser.add_argument("--refresh-seconds", type=float, default=86400.0, help="life of a refresh token")
     parser.add_argument("--basic-seconds", type=float, default=1.0, help="what a call with user name takes")
     options = parser.parse_args()
+    password = os.environ.get(SECRET, PASSWORD)
     authority = Authority()
     try:
         check_host(options.host, options.i_own_the_target)
-        if not on_loopback(options.host) and options.password == PASSWORD:
-            raise NotAllowedHostError("other machines can reach it: give a password of your own with --password")
+        if not on_loopback(options.host) and password == PASSWORD:
+            raise NotAllowedHostError(f"other machines can reach it: give a password of your own in {SECRET}")
         platform = Platform(
             authority=authority if options.https else None,
-            users={options.username: options.password},
+            users={options.username: password},
             host=options.host,
             api_port=options.api_port,
             files_port=options.files_port,
@@ -66,11 +70,12 @@ def main() -> int:
     except (NotAllowedHostError, OSError) as error:
         print(f"sandbox.platform: {error}", file=sys.stderr)
         return 1
+    ending = Ending()  # before anybody is told that it runs
     with platform, controls, published(authority.pem, options.ca_file) as ca_file:
         facts = {"base": platform.base, "files": platform.files_url(), "control": controls.url}
         facts |= {"username": options.username}
         print(ready_line("platform", facts | ({"ca": str(ca_file)} if options.https else {})), flush=True)
-        wait_for_signal()
+        ending.wait()
     return 0
 
 
