@@ -14,12 +14,15 @@ INLINE := $(BIN)/python -m tools.target run --mode inline --folder .conformance/
           $(BIN)/python -m conformance run https://localhost:8463 --profile reference-inline --strict \
           --folder .conformance/inline --quick $(addprefix --only ,RET IDM DEL-13 RSP-10 TIM-04)
 
-.PHONY: serve install test check generate specs bench lock clean help conformance .conformance-queued .conformance-inline .conformance-proof conformance-quick conformance-tools
+.PHONY: serve install demo test check generate specs bench lock clean help conformance .conformance-queued .conformance-inline .conformance-proof conformance-quick conformance-tools
 
 serve: $(VENV)/.runtime     ## start the service for a first try: https://localhost:8443
 	$(BIN)/webhooks serve --dev
 
 install: $(VENV)/.runtime   ## only make .venv/bin/webhooks
+
+demo: $(VENV)/.development  ## a day between Tradecloud and this service on this machine, with an outage, a restart, a new key
+	$(BIN)/python -m sandbox demo
 
 test: $(VENV)/.development  ## run the tests
 	$(BIN)/pytest $(SIDE_BY_SIDE)

@@ -7,6 +7,7 @@ import sys
 import typer
 
 from sandbox.commands.compare import compare
+from sandbox.commands.demo import demo
 from sandbox.commands.send import scenarios, send
 from sandbox.errors import SandboxError
 
@@ -21,6 +22,7 @@ app = typer.Typer(
 app.command()(send)
 app.command()(scenarios)
 app.command()(compare)
+app.command()(demo)
 
 
 def main() -> None:

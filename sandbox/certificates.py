@@ -18,6 +18,12 @@ class Authority:
         """Its own certificate."""
         return self._authority.cert_pem.bytes().decode()
 
+    def server_files(self) -> dict[str, str]:
+        """certificate.pem and key.pem of a server on this machine, for a program that reads files."""
+        issued = self._authority.issue_cert("localhost", "127.0.0.1", "::1", common_name="localhost")
+        chain = "".join(blob.bytes().decode() for blob in issued.cert_chain_pems)
+        return {"certificate.pem": chain, "key.pem": issued.private_key_pem.bytes().decode()}
+
     def server_context(self, *more_hosts: str) -> ssl.SSLContext:
         """TLS for a server on this machine, and under the other names given."""
         hosts = dict.fromkeys(["localhost", "127.0.0.1", "::1", *more_hosts])

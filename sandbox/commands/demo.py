@@ -1,0 +1,80 @@
+"""`python -m sandbox demo`: a day of business on this machine, with a readable end."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sandbox.demo.day import Day, play
+from sandbox.demo.service import command
+from sandbox.errors import SandboxError
+
+FOLDER = Path(".demo")
+#: Whoever has this in a folder may have it removed.
+_MARK = "webhooks.toml"
+
+
+def demo(
+    orders: Annotated[int, typer.Option(min=1, help="How many.")] = 200,
+    seed: Annotated[int, typer.Option(help="Another one tells other stories.")] = 1,
+    folder: Annotated[
+        Path, typer.Option(help="Where the service works; an earlier demo in it is removed.")
+    ] = FOLDER,
+) -> None:
+    """Play a day between Tradecloud and the service: an hour without the ERP, a restart, a new signing key.
+
+    Ends with 0 if nothing was dropped or lost and all that is known is true, else with 1.
+    """
+    if folder.exists():
+        if not (folder / _MARK).exists():
+            raise SandboxError(f"{folder} is there and is no folder of a demo; name another one with --folder")
+        shutil.rmtree(folder)
+    began = time.monotonic()
+
+    def tell(sentence: str) -> None:
+        print(f"{time.monotonic() - began:5.1f} s  {sentence}", file=sys.stderr, flush=True)
+
+    day = play(folder, orders=orders, seed=seed, tell=tell)
+    typer.echo(told(day, folder))
+    if not day.good:
+        raise typer.Exit(1)
+
+
+def told(day: Day, folder: Path) -> str:
+    """The end of the day for a person."""
+    known = day.orders + day.shipments
+    lines = [
+        "",
+        day.summary.as_text(),
+        "",
+        f"{'dropped':<36}{day.summary.dropped.total():>8}",
+        f"{'lost':<36}{len(day.lost):>8}",
+        f"{'events accepted by the service':<36}{day.accepted:>8}",
+        f"{'of them not done':<36}{day.unfinished:>8}",
+        f"{'handed over, says the service':<36}{len(day.handed_over):>8}",
+        f"{'booked, says the ERP':<36}{len(day.booked):>8}",
+        f"{'orders and shipments known as they are':<36}  {known - len(day.different)} of {known}",
+        f"{'seconds':<36}{day.seconds:>8.0f}",
+        "",
+        "All is well." if day.good else "Something is wrong.",
+    ]
+    if day.lost:
+        lines.append(f"lost: {', '.join(day.lost[:5])}")
+    if day.different:
+        lines.append(f"known differently: {', '.join(day.different[:5])}")
+    webhooks = command()[0]
+    lines += [
+        "",
+        f"Look further in the folder {folder}:",
+        f"  cd {folder}",
+        *(
+            f"  {webhooks} {what}"
+            for what in ("events list", "orders list", "shipments list", "destinations status", "credentials")
+        ),
+    ]
+    return "\n".join(lines)

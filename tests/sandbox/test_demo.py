@@ -1,0 +1,76 @@
+"""The demo, as `make demo` runs it, with fewer orders; and its verdict."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sandbox.commands.demo import told
+from sandbox.delivery.summary import Summary
+from sandbox.demo.day import Day
+
+GOOD = Day(
+    orders=2,
+    shipments=1,
+    summary=Summary(planned=5, sent=6, delivered=5),
+    accepted=5,
+    lost=(),
+    unfinished=0,
+    handed_over=frozenset({"1", "2"}),
+    booked=frozenset({"1", "2"}),
+    came_again=1,
+    different=(),
+    seconds=3.0,
+)
+
+
+def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "sandbox", "demo", *arguments], capture_output=True, text=True, timeout=300
+    )
+
+
+def test_a_day_with_an_outage_a_restart_and_a_rotation_loses_nothing_and_ends_with_equal_counts(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "day"
+    folder.mkdir()
+    (folder / "webhooks.toml").write_text("of an earlier day\n")
+    result = demo("--orders", "12", "--seed", "7", "--folder", str(folder))
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "All is well." in result.stdout
+    log = (folder / "service.log").read_text()
+    assert "outcome=unavailable" in log, "the outage was not felt"
+    assert log.count("action=started") == 2, "the service was not restarted once"
+
+
+def test_folder_of_somebody_else_is_not_touched(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    result = demo("--folder", str(tmp_path))
+    assert result.returncode == 2
+    assert "name another one with --folder" in result.stderr
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        replace(GOOD, lost=("m1",)),
+        replace(GOOD, unfinished=1),
+        replace(GOOD, booked=frozenset({"1"})),
+        replace(GOOD, booked=frozenset({"1", "2", "3"})),
+        replace(GOOD, different=("order-1",)),
+        replace(GOOD, summary=Summary(planned=5, sent=6, delivered=4, dropped=Counter({"400": 1}))),
+        replace(GOOD, summary=Summary(planned=5, sent=6, delivered=4)),
+    ],
+)
+def test_whatever_is_missing_or_too_much_makes_the_day_a_bad_one(bad: Day) -> None:
+    assert GOOD.good
+    assert "All is well." in told(GOOD, Path("day"))
+    assert not bad.good
+    assert "Something is wrong." in told(bad, Path("day"))
