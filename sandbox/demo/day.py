@@ -31,8 +31,8 @@ from sandbox.story.event import Webhook
 SPEED = 240.0
 #: An hour.
 OUTAGE_SECONDS = 3600 / SPEED
-#: New events per second, so that there is something under way whenever something happens.
-PACE = 80.0
+#: So long new events come, however many: there is something under way whenever something happens.
+SENDING_SECONDS = 30.0
 #: A token is renewed at half of its life, so that the new key comes into use soon after the rotation.
 TOKEN_SECONDS = 6
 #: So long the service may take to work off what waits, after the last event was delivered.
@@ -168,8 +168,8 @@ def _delivered(
             destinations,
             policy,
             parallel=scenario.delivery.parallel,
-            pace=PACE,
-            steps=[Step(2 * share, outage), Step(4 * share, restart), Step(8 * share, rotation)],
+            pace=len(planned) / SENDING_SECONDS,
+            steps=[Step(2 * share, outage), Step(6 * share, rotation), Step(8 * share, restart)],
             ca_file=service.ca_file,
             progress=bar.show,
         ).run()
