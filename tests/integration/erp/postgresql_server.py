@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import socket
@@ -72,6 +73,15 @@ class PostgresqlServer:
         ).returncode:
             assert time.monotonic() < until, "PostgreSQL does not start"
             time.sleep(0.05)
+
+    def new_database(self) -> str:
+        """The address of one that is empty."""
+        name = f"d{secrets.token_hex(8)}"
+        where = ("-h", "127.0.0.1", "-p", str(self.port), "-U", "webhooks")
+        subprocess.run(
+            [str(self._bin / "createdb"), *where, name], env={**os.environ, "PGPASSWORD": PASSWORD}, check=True
+        )
+        return self.url.removesuffix("postgres") + name
 
     def stop(self) -> None:
         """At once, as after a power cut."""
