@@ -84,8 +84,10 @@ def tables(prefix: str, schema: str | None) -> Tables:
 
 
 def _long_text() -> TypeEngine[str]:
-    # Without it, MySQL's TEXT ends at 64 KB.
-    return UnicodeText().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
+    # MySQL's TEXT ends at 64 KB, and SQL Server's NTEXT is on its way out.
+    return (
+        UnicodeText().with_variant(mysql.LONGTEXT(), "mysql", "mariadb").with_variant(mssql.NVARCHAR(None), "mssql")
+    )
 
 
 def _key(length: int) -> TypeEngine[str]:

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, create_engine, select, text
 from sqlalchemy.exc import DBAPIError
 
 from handlers.erp.sql.destination import SqlDestination
+from handlers.erp.sql.statements import create_statements
 from handlers.erp.sql.tables import tables
 from handlers.interface import Accepted, Endpoint, ErpEvent, JsonObject, Outcome, Refused, TimedOut, Unavailable
 from tests.erp_events import BODY, EVENT
@@ -322,6 +323,14 @@ def test_prefix_and_further_columns_of_the_reader_are_no_trouble(database: Datab
     accepted(deliver(destination, event(1), order_of(1)))
     database.do("ALTER TABLE purchase_order ADD COLUMN seen_by_erp INTEGER DEFAULT 7")
     accepted(deliver(database.open(table_prefix=""), event(2), order_of(2)))
+
+
+def test_statements_that_are_printed_create_tables_that_suffice(database: Database) -> None:
+    statements = create_statements(database.url, schema=None, table_prefix="tradecloud_")
+    for statement in statements.split(";\n"):
+        if statement.strip():
+            database.do(statement)
+    accepted(deliver(database.open(create=False), event(), order_of()))
 
 
 # Trouble
