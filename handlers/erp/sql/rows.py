@@ -2,28 +2,22 @@
 
 A member that is not in the form of the contract (a date in words, a number of more than 1000 digits) leaves its
 column empty; it stands in `data`, where nothing is left out. An empty text means "not given" on this platform.
-
-Two things cannot stand in every database's texts and are replaced visibly, in `data` too: the character NUL by "␀",
-and half a character (a lone surrogate) by "�".
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TypeAlias, TypeVar
 
-import orjson
-
+from handlers.erp.sql.cells import clean_text, cleaned, cut, day, exact, exact_text, label, version
 from handlers.interface import Endpoint, JsonObject, JsonValue
 from handlers.mirror.agreed import deliveries_of, prices_of
 from handlers.mirror.documents import identity
-from handlers.mirror.marks import version_of
-from handlers.reading import digits, items, obj, order_number, text
+from handlers.reading import items, obj, order_number, text
 
 ORDER = "purchase_order"
 LINE = "order_line"
@@ -35,8 +29,6 @@ DOCUMENT = "document"
 
 #: Characters of what tells rows apart: together they must fit into the narrowest index, 3072 bytes on MySQL.
 MAX_ID, MAX_KEY, MAX_DOCUMENT_KEY = 200, 120, 200
-#: Digits before and after the point of a number in a column of its own. PostgreSQL takes more, but nobody means it.
-MAX_DIGITS = 1000
 
 #: Stands for "no line": a document of the header.
 NO_LINE = "-"
@@ -49,10 +41,6 @@ Cell: TypeAlias = str | Decimal | date | datetime | bool | None
 Row: TypeAlias = dict[str, Cell]
 
 _Thing = TypeVar("_Thing")
-
-_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,29 +56,12 @@ class SubjectRows:
 
 def rows_of(endpoint: Endpoint, subject_id: str, merged: JsonObject) -> SubjectRows:
     """The rows of an order or shipment that stands in a body of the contract."""
-    body = _cleaned(merged)
-    key = cut(_clean_text(subject_id), MAX_ID)
+    body = cleaned(merged)
+    key = cut(clean_text(subject_id), MAX_ID)
     if endpoint is Endpoint.SHIPMENT:
         return _shipment_rows(key, obj(obj(body).get("shipment")))
     kind = next((kind for kind, mode in _MODES.items() if isinstance(obj(body).get(kind), dict)), "")
     return _order_rows(key, obj(obj(body).get(kind)), _MODES.get(kind))
-
-
-def clean(value: str | None) -> str | None:
-    """A text that every database takes."""
-    return None if value is None else _clean_text(value)
-
-
-def cut(value: str, length: int) -> str:
-    """The text, if it is no longer; else its beginning and a hash of all of it, which still tells rows apart."""
-    if len(value) <= length:
-        return value
-    return f"{value[: length - 33]}~{hashlib.sha256(value.encode()).hexdigest()[:32]}"
-
-
-def exact_text(value: JsonValue) -> str:
-    """JSON with every digit of every number, in the letters of its language."""
-    return orjson.dumps(value, default=lambda number: orjson.Fragment(str(number))).decode()
 
 
 _MODES = {
@@ -120,7 +91,7 @@ def _order_rows(order_id: str, order: JsonObject, mode: str | None) -> SubjectRo
         "process_status": text(status.get("processStatus")),
         "logistics_status": text(status.get("logisticsStatus")),
         "last_updated_at": text(header.get("lastUpdatedAt")),
-        "version": _version(header.get("version")),
+        "version": version(header.get("version")),
         "data": exact_text(header),
     }
     parts: dict[str, list[Row]] = {LINE: [], DELIVERY: [], PRICE: [], DOCUMENT: []}
@@ -142,9 +113,9 @@ def _order_line_key(line: JsonObject) -> str | None:
     """The position, which never changes; a line that was split off has none until the buyer assigns one
     (behaviour.md, section 5)."""
     buyer_line = obj(line.get("buyerLine"))
-    if position := _label(buyer_line.get("position")) or _label(line.get("position")):
+    if position := label(buyer_line.get("position")) or label(line.get("position")):
         return position
-    origin, line_id = _label(buyer_line.get("originalPosition")), text(line.get("id"))
+    origin, line_id = label(buyer_line.get("originalPosition")), text(line.get("id"))
     return f"{origin}/{line_id or 'split'}" if origin else line_id
 
 
@@ -152,21 +123,21 @@ def _order_line(line: JsonObject) -> Row:
     buyer, supplier, status = (obj(line.get(name)) for name in ("buyerLine", "supplierLine", "status"))
     item = obj(buyer.get("item"))
     return {
-        "position": _label(buyer.get("position")) or _label(line.get("position")),
-        "original_position": _label(buyer.get("originalPosition")),
+        "position": label(buyer.get("position")) or label(line.get("position")),
+        "original_position": label(buyer.get("originalPosition")),
         "line_id": text(line.get("id")),
         "line_type": text(line.get("lineType")),
-        "item_number": _label(item.get("number")),
-        "item_revision": _label(item.get("revision")),
+        "item_number": label(item.get("number")),
+        "item_revision": label(item.get("revision")),
         "item_name": text(item.get("name")),
-        "supplier_item_number": _label(item.get("supplierItemNumber")),
+        "supplier_item_number": label(item.get("supplierItemNumber")),
         "unit_of_measure": text(item.get("purchaseUnitOfMeasureIso")),
         "buyer_description": text(buyer.get("description")),
         "supplier_description": text(supplier.get("description")),
-        "sales_order_number": _label(supplier.get("salesOrderNumber")),
+        "sales_order_number": label(supplier.get("salesOrderNumber")),
         # Two names of one thing (order-webhook.md, section 13).
-        "sales_order_position": _label(supplier.get("salesOrderPosition"))
-        or _label(supplier.get("salesOrderLinePosition")),
+        "sales_order_position": label(supplier.get("salesOrderPosition"))
+        or label(supplier.get("salesOrderLinePosition")),
         "process_status": text(status.get("processStatus")),
         "in_progress_status": text(status.get("inProgressStatus")),
         "logistics_status": text(status.get("logisticsStatus")),
@@ -196,17 +167,17 @@ def _prices(line: JsonObject) -> Iterator[tuple[str, JsonObject]]:
 
 
 def _delivery_key(delivery: JsonObject) -> str | None:
-    return _label(delivery.get("position"))
+    return label(delivery.get("position"))
 
 
 def _delivery(delivery: JsonObject) -> Row:
     return {
-        "position": _label(delivery.get("position")),
-        "delivery_date": _date(delivery.get("date")),
-        "quantity": _number(delivery.get("quantity")),
+        "position": label(delivery.get("position")),
+        "delivery_date": day(delivery.get("date")),
+        "quantity": exact(delivery.get("quantity")),
         "status": text(delivery.get("status")),
-        "etd": _date(delivery.get("etd")),
-        "eta": _date(delivery.get("eta")),
+        "etd": day(delivery.get("etd")),
+        "eta": day(delivery.get("eta")),
         "transport_mode": text(delivery.get("transportMode")),
         "data": exact_text(delivery),
     }
@@ -214,15 +185,15 @@ def _delivery(delivery: JsonObject) -> Row:
 
 def _price(prices: JsonObject) -> Row:
     row: Row = {
-        "discount_percentage": _number(prices.get("discountPercentage")),
-        "price_unit_quantity": _number(prices.get("priceUnitQuantity")),
+        "discount_percentage": exact(prices.get("discountPercentage")),
+        "price_unit_quantity": exact(prices.get("priceUnitQuantity")),
         "price_unit_of_measure": text(prices.get("priceUnitOfMeasureIso")),
         "data": exact_text(prices),
     }
     for name, member in (("net", "netPrice"), ("gross", "grossPrice")):
         for end, currency in (("", "priceInTransactionCurrency"), ("_base", "priceInBaseCurrency")):
             money = obj(obj(prices.get(member)).get(currency))
-            row[f"{name}_price{end}"] = _number(money.get("value"))
+            row[f"{name}_price{end}"] = exact(money.get("value"))
             row[f"{name}_currency{end}"] = text(money.get("currencyIso"))
     return row
 
@@ -233,7 +204,7 @@ def _shipment_rows(shipment_id: str, shipment: JsonObject) -> SubjectRows:
     locations = obj(shipment.get("locations"))
     departure, stops = obj(locations.get("departure")), items(locations.get("destinations"))
     last: JsonObject = stops[-1] if stops else {}
-    number = _label(supplier.get("shipmentNumber"))
+    number = label(supplier.get("shipmentNumber"))
     header_row: Row = {
         "shipment_id": shipment_id,
         "shipment_number": None if number is None else cut(number, MAX_ID),
@@ -242,18 +213,18 @@ def _shipment_rows(shipment_id: str, shipment: JsonObject) -> SubjectRows:
         "supplier_account_number": text(buyer.get("supplierAccountNumber")),
         "buyer_account_number": text(supplier.get("buyerAccountNumber")),
         "transport_mode": text(shipment.get("transportMode")),
-        "bill_of_lading_number": _label(identifiers.get("billOfLadingNumber")),
-        "carrier_shipment_number": _label(identifiers.get("carrierShipmentNumber")),
-        "tracking_number": _label(identifiers.get("trackingNumber")) or _label(shipment.get("trackingNumber")),
-        "etd": _date(departure.get("etdDate")),
-        "atd": _date(departure.get("atdDate")),
-        "eta_start": _date(last.get("etaStartDate")),
-        "eta_end": _date(last.get("etaEndDate")),
-        "ata": _date(last.get("ataDate")),
+        "bill_of_lading_number": label(identifiers.get("billOfLadingNumber")),
+        "carrier_shipment_number": label(identifiers.get("carrierShipmentNumber")),
+        "tracking_number": label(identifiers.get("trackingNumber")) or label(shipment.get("trackingNumber")),
+        "etd": day(departure.get("etdDate")),
+        "atd": day(departure.get("atdDate")),
+        "eta_start": day(last.get("etaStartDate")),
+        "eta_end": day(last.get("etaEndDate")),
+        "ata": day(last.get("ataDate")),
         "process_status": text(status.get("processStatus")),
         "process_status_reason": text(status.get("processStatusReason")),
         "last_updated_at": text(obj(shipment.get("meta")).get("lastUpdatedAt")),
-        "version": _version(shipment.get("version")),
+        "version": version(shipment.get("version")),
         "data": exact_text(_without_lines(shipment)),
     }
     carriers: list[JsonObject] = [{"lines": shipment.get("lines")}, *items(shipment.get("loadCarriers"))]
@@ -281,29 +252,29 @@ def _without_lines(shipment: JsonObject) -> JsonObject:
 def _shipment_line_key(line: JsonObject) -> str | None:
     """The line of the despatch advice, else the delivery of the order (shipment-webhook.md, section 5)."""
     advice = obj(line.get("supplierLine"))
-    advised = [_label(advice.get(name)) for name in ("despatchAdviceNumber", "despatchAdviceLinePosition")]
+    advised = [label(advice.get(name)) for name in ("despatchAdviceNumber", "despatchAdviceLinePosition")]
     if None in advised:
         members = ("purchaseOrderNumber", "purchaseOrderLinePosition", "deliverySchedulePosition")
-        advised = [_label(line.get(name)) for name in members]
+        advised = [label(line.get(name)) for name in members]
     return "/".join(each for each in advised if each) or None
 
 
 def _shipment_line(carrier: JsonObject, line: JsonObject) -> Row:
     advice, item = obj(line.get("supplierLine")), obj(line.get("item"))
-    number = _label(line.get("purchaseOrderNumber"))
+    number = label(line.get("purchaseOrderNumber"))
     return {
         "purchase_order_number": None if number is None else cut(number, MAX_ID),
-        "order_line_position": _label(line.get("purchaseOrderLinePosition")),
-        "delivery_position": _label(line.get("deliverySchedulePosition")),
-        "despatch_advice_number": _label(advice.get("despatchAdviceNumber")),
-        "despatch_advice_line_position": _label(advice.get("despatchAdviceLinePosition")),
-        "despatch_quantity": _number(advice.get("despatchQuantity")),
-        "backorder_quantity": _number(advice.get("backorderQuantity")),
-        "backorder_date": _date(advice.get("backorderDate")),
-        "item_number": _label(item.get("buyerItemNumber")),
-        "item_revision": _label(item.get("buyerItemRevision")),
+        "order_line_position": label(line.get("purchaseOrderLinePosition")),
+        "delivery_position": label(line.get("deliverySchedulePosition")),
+        "despatch_advice_number": label(advice.get("despatchAdviceNumber")),
+        "despatch_advice_line_position": label(advice.get("despatchAdviceLinePosition")),
+        "despatch_quantity": exact(advice.get("despatchQuantity")),
+        "backorder_quantity": exact(advice.get("backorderQuantity")),
+        "backorder_date": day(advice.get("backorderDate")),
+        "item_number": label(item.get("buyerItemNumber")),
+        "item_revision": label(item.get("buyerItemRevision")),
         "item_name": text(item.get("buyerItemName")),
-        "supplier_item_number": _label(item.get("supplierItemNumber")),
+        "supplier_item_number": label(item.get("supplierItemNumber")),
         "unit_of_measure": text(item.get("purchaseUnitOfMeasureIso")),
         "container_number": text(carrier.get("containerNumber")),
         "package_sscc": text(carrier.get("packageSSCC")),
@@ -338,8 +309,8 @@ def _document_rows(belongs_to: str, subject_id: str, documents: Iterable[tuple[s
             "line_key": line_key,
             "party": party,
             "document_key": key,
-            "code": _label(document.get("code")),
-            "revision": _label(document.get("revision")),
+            "code": label(document.get("code")),
+            "revision": label(document.get("revision")),
             "name": text(document.get("name")),
             "description": text(document.get("description")),
             "type": text(document.get("type")),
@@ -362,58 +333,3 @@ def _keyed(things: Iterable[_Thing], key_of: Callable[[_Thing], str | None]) -> 
             key = f"{cut(name, MAX_KEY - 8)}#{turns[name]}"
         taken.add(key)
         yield key, thing
-
-
-def _label(value: JsonValue) -> str | None:
-    """An identifier; as a number it is none of the contract, but tells the same."""
-    return text(value) or digits(value)
-
-
-def _number(value: JsonValue) -> Decimal | None:
-    if isinstance(value, str):
-        # Numbers once came in quotation marks (order-webhook.md, section 21).
-        value = Decimal(value) if len(value) <= MAX_DIGITS and _DECIMAL.fullmatch(value) else None
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        return None
-    number = value if isinstance(value, Decimal) else Decimal(value)
-    _, figures, exponent = number.as_tuple()
-    if not isinstance(exponent, int) or len(figures) + abs(exponent) > MAX_DIGITS:
-        return None
-    return number
-
-
-def _version(value: JsonValue) -> Decimal | None:
-    found = version_of(value)
-    return None if found is None else _number(Decimal(found))
-
-
-def _date(value: JsonValue) -> date | None:
-    """A date of the contract (behaviour.md, section 7)."""
-    if not isinstance(value, str) or not _DATE.fullmatch(value):
-        return None
-    try:
-        return date.fromisoformat(value)
-    except ValueError:
-        return None
-
-
-def _cleaned(value: JsonValue) -> JsonValue:
-    match value:
-        case str():
-            return _clean_text(value)
-        case list():
-            return [_cleaned(each) for each in value]
-        case dict():
-            return {_clean_text(name): _cleaned(each) for name, each in value.items()}
-        case bool():
-            return value
-        case int() if value.bit_length() > 63:
-            return Decimal(value)  # the writer of JSON ends at 64 bits
-        case _:
-            return value
-
-
-def _clean_text(value: str) -> str:
-    if "\0" in value:
-        value = value.replace("\0", "␀")
-    return value if value.isascii() else _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", value)

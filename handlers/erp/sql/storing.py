@@ -8,8 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, and_, bindparam, delete, insert, select, update
 
+from handlers.erp.sql.cells import clean, cut
 from handlers.erp.sql.judging import Writes, judged
-from handlers.erp.sql.rows import MAX_ID, ORDER, SHIPMENT, Row, SubjectRows, clean, cut
+from handlers.erp.sql.rows import MAX_ID, ORDER, SHIPMENT, Row, SubjectRows
 from handlers.erp.sql.tables import EVENT, Tables
 from handlers.interface import Endpoint, ErpEvent
 

@@ -11,6 +11,7 @@ from typing import Any
 import jiter
 import pytest
 
+from handlers.erp.sql.cells import cut
 from handlers.erp.sql.rows import (
     DELIVERY,
     DOCUMENT,
@@ -22,7 +23,6 @@ from handlers.erp.sql.rows import (
     Cell,
     Row,
     SubjectRows,
-    cut,
     rows_of,
 )
 from handlers.interface import Endpoint, Role
