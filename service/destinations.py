@@ -14,6 +14,8 @@ from handlers.erp.exchange import tls_context
 from handlers.erp.folder import FolderDestination
 from handlers.erp.http import Authorization, Basic, Bearer, HttpDestination
 from handlers.erp.python import ClassError, load_class
+from handlers.erp.sql.address import AddressError
+from handlers.erp.sql.destination import SqlDestination
 from handlers.erp.tokens import ClientCredentials
 from handlers.interface import Change, Destination, Endpoint, EventFacts, Summary
 from handlers.oauth.authority import same_case
@@ -103,6 +105,19 @@ def _destination(key: str, settings: DestinationSettings, folder: Path) -> Desti
                 return load_class(settings.python_class or "", options, folder)
             except ClassError as error:
                 raise StartError(f"{key}.class: {error}") from error
+        case Kind.SQL:
+            address = settings.database_url
+            try:
+                return SqlDestination(
+                    address.get_secret_value() if address is not None else "",
+                    schema=settings.database_schema,
+                    table_prefix=settings.table_prefix,
+                    create=settings.create,
+                    timeout=settings.timeout,
+                    connections=settings.concurrency,
+                )
+            except AddressError as error:
+                raise StartError(f"{key}.database_url: {error}") from error
 
 
 def _authorization(settings: DestinationSettings) -> Authorization | None:

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from handlers.erp.folder_names import USUAL_PATTERN, check_pattern
 from handlers.erp.python import check_name
+from handlers.erp.sql.address import check_address, located
 from handlers.erp.verdicts import Rule, read_rule
 from handlers.interface import ChangeKind, Endpoint
 from handlers.oauth.authority import check_url
@@ -28,6 +29,7 @@ class Kind(StrEnum):
     HTTP = "http"
     FOLDER = "folder"
     PYTHON = "python"
+    SQL = "sql"
 
 
 class Content(StrEnum):
@@ -154,6 +156,11 @@ def _class(value: str) -> str:
     return value
 
 
+def _database(value: SecretStr) -> SecretStr:
+    check_address(value.get_secret_value())
+    return value
+
+
 def _options(value: object) -> object:
     if not isinstance(value, Mapping):
         return value
@@ -268,6 +275,22 @@ class DestinationSettings(BaseModel):
         Field(description="a table of texts, numbers, true and false"),
     ] = {}
 
+    database_url: Annotated[
+        Annotated[SecretStr, AfterValidator(_database)] | None,
+        Located(located),
+        Field(description="the address of a database such as postgresql+psycopg://user:password@host/database"),
+    ] = None
+    database_url_file: OptionalPath = None
+    # `schema` is taken by pydantic.
+    database_schema: Annotated[
+        str | None,
+        Field(alias="schema", pattern=r"^\w{1,63}$", description="the name of a schema, in quotes"),
+    ] = None
+    table_prefix: Annotated[
+        str, Field(pattern=r"^\w{0,30}$", description="the beginning of a name, of letters, digits and _")
+    ] = "tradecloud_"
+    create: Flag = True
+
     @model_validator(mode="after")
     def _belongs_together(self) -> Self:
         if problem := (
@@ -285,6 +308,8 @@ class DestinationSettings(BaseModel):
         for kind, keys in _OWN.items():
             if kind is not self.type and (foreign := self._given(keys)):
                 return f"{' and '.join(foreign)}: only for type {kind}, and this one is {self.type}; leave it out"
+        if foreign := self._given(_NOT_OF.get(self.type, ())):
+            return f"{' and '.join(foreign)}: not for type {self.type}; leave it out"
         return None
 
     def _missing(self) -> str | None:
@@ -314,7 +339,8 @@ class DestinationSettings(BaseModel):
 
     def takes(self, key: str) -> bool:
         """Whether a destination of this type has the key, as it is written in TOML."""
-        return not any(key in keys for kind, keys in _OWN.items() if kind is not self.type)
+        foreign = any(key in keys for kind, keys in _OWN.items() if kind is not self.type)
+        return not foreign and key not in _NOT_OF.get(self.type, ())
 
     @property
     def header_fields(self) -> dict[str, str]:
@@ -344,12 +370,16 @@ _OWN = {
     ),
     Kind.FOLDER: ("path", "name", "done_file"),
     Kind.PYTHON: ("class", "options"),
+    Kind.SQL: ("database_url", "database_url_file", "schema", "table_prefix", "create"),
 }
-_NEEDED = {Kind.HTTP: "url", Kind.FOLDER: "path", Kind.PYTHON: "class"}
+#: What others have in common: rows are always those of the merged order.
+_NOT_OF = {Kind.SQL: ("content", "format")}
+_NEEDED = {Kind.HTTP: "url", Kind.FOLDER: "path", Kind.PYTHON: "class", Kind.SQL: "database_url"}
+_ALIASES = {"class": "python_class", "schema": "database_schema"}
 
 
 def _field_of(key: str) -> str:
-    return "python_class" if key == "class" else key
+    return _ALIASES.get(key, key)
 
 
 def _with_files(keys: tuple[str, ...]) -> tuple[str, ...]:

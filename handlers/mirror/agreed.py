@@ -72,6 +72,15 @@ def deliveries_of(line: JsonObject) -> tuple[tuple[str, ...], list[JsonObject]]:
     return ("deliverySchedule",), []
 
 
+def prices_of(line: JsonObject) -> tuple[tuple[str, ...], JsonValue]:
+    """The prices that are agreed now, and where they stand; None if the line has none."""
+    for half in (None, "statusLine", "buyerLine"):
+        holder = line if half is None else obj(line.get(half))
+        if isinstance(holder.get("prices"), dict):
+            return (*([half] if half else []), "prices"), holder["prices"]
+    return ("prices",), None
+
+
 def _list_deliveries(changes: Changes, line: str, old: JsonObject, new: JsonObject) -> None:
     _, before = deliveries_of(old)
     place, after = deliveries_of(new)
@@ -158,17 +167,9 @@ def _delivery_in_words(delivery: JsonObject | None) -> str:
 
 
 def _list_prices(changes: Changes, line: str, subject: str, old: JsonObject, new: JsonObject) -> None:
-    _, before = _prices(old)
-    place, after = _prices(new)
+    _, before = prices_of(old)
+    place, after = prices_of(new)
     list_differences(changes, line, subject, place, before, after, kind=ChangeKind.PRICE)
-
-
-def _prices(line: JsonObject) -> tuple[tuple[str, ...], JsonValue]:
-    for half in (None, "statusLine", "buyerLine"):
-        holder = line if half is None else obj(line.get(half))
-        if isinstance(holder.get("prices"), dict):
-            return (*([half] if half else []), "prices"), holder["prices"]
-    return ("prices",), None
 
 
 def _list_requests(changes: Changes, line: str, subject: str, old: JsonObject, new: JsonObject) -> None:

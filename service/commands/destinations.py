@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from handlers.erp.sql.address import AddressError
+from handlers.erp.sql.statements import create_statements
 from handlers.mirror.current import current
 from service.commands.operator import operator
 from service.commands.options import ConfigOption, JsonOption, ReasonOption, settings_of
@@ -37,6 +39,21 @@ def status(as_json: JsonOption = False, config: ConfigOption = None) -> None:
         typer.echo(
             "\nNo worker works on this inbox now: nothing is handed over until `webhooks serve` or `work` runs."
         )
+
+
+@destinations.command("sql-schema")
+def sql_schema(name: NameArgument, config: ConfigOption = None) -> None:
+    """Print the statements that create the tables of a destination of type sql."""
+    found = settings_of(config).destinations.get(name)
+    if found is None or found.database_url is None:
+        raise StartError(f"destinations.{name}: there is no destination of type sql under this name")
+    try:
+        statements = create_statements(
+            found.database_url.get_secret_value(), schema=found.database_schema, table_prefix=found.table_prefix
+        )
+    except AddressError as error:
+        raise StartError(f"destinations.{name}.database_url: {error}") from error
+    typer.echo(statements, nl=False)
 
 
 @destinations.command()

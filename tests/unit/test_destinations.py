@@ -14,6 +14,7 @@ import trustme
 from handlers.erp.folder import FolderDestination
 from handlers.erp.http import HttpDestination
 from handlers.erp.python import PythonDestination
+from handlers.erp.sql.destination import SqlDestination
 from handlers.interface import Accepted, Change, ChangeKind, Endpoint, Summary
 from service.destinations import Target, open_destinations
 from service.errors import StartError
@@ -133,20 +134,38 @@ def test_each_type_becomes_its_destination_in_the_order_of_the_settings(folder: 
             '[destinations.drops]\ntype = "folder"\npath = "drops"\n'
             '[destinations.own]\ntype = "python"\nclass = "own_class:Erp"\n'
             'options = { n = 3, secret_file = "s", notes_folder = "/n" }\n'
+            '[destinations.tables]\ntype = "sql"\ndatabase_url = "sqlite:///erp.db"\n'
         )
     )
     assert [(each.name, type(each.destination)) for each in targets] == [
         ("erp", HttpDestination),
         ("drops", FolderDestination),
         ("own", PythonDestination),
+        ("tables", SqlDestination),
     ]
     said = targets[2].destination.deliver(EVENT, {}, (), BODY)
     assert said == Accepted(repr([("n", 3), ("notes_folder", "/n"), ("secret_file", str(folder / "s"))]))
     (folder / "drops").mkdir()
     assert isinstance(targets[1].destination.deliver(EVENT, {}, (), BODY), Accepted)
     assert len(list((folder / "drops").iterdir())) == 1
+    assert isinstance(targets[3].destination.deliver(EVENT, {}, (), BODY), Accepted)
+    assert (folder / "erp.db").exists()
     for each in targets:
         each.destination.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("mysql+pymysql://u:hunter2@h/d", "mysql+pymysql needs the Python package pymysql; install it"),
+        ("foxpro://u:hunter2@h/d", "SQLAlchemy knows no database foxpro"),
+    ],
+)
+def test_database_that_nothing_here_can_talk_to_is_told_in_one_line(address: str, reason: str) -> None:
+    settings = read(f'[destinations.erp]\ntype = "sql"\ndatabase_url = "{address}"\n')
+    with pytest.raises(StartError) as raised:
+        open_destinations(settings)
+    assert str(raised.value) == f"destinations.erp.database_url: {reason}"
 
 
 def test_no_destinations_are_none() -> None:

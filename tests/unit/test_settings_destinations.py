@@ -29,6 +29,7 @@ def table(*lines: str, name: str = "erp") -> str:
 HTTP = ('type = "http"', 'url = "https://erp.example/in"')
 FOLDER = ('type = "folder"', 'path = "drops"')
 PYTHON = ('type = "python"', 'class = "my_erp:Orders"')
+SQL = ('type = "sql"', 'database_url = "sqlite:///erp.db"')
 
 
 def test_http_with_the_least_has_the_documented_defaults() -> None:
@@ -73,6 +74,28 @@ def test_path_of_a_folder_is_seen_from_the_settings_and_is_no_file_to_be_watched
     settings = read(table(*FOLDER))
     assert settings.destinations["erp"].path == str(folder / "drops")
     assert list(named_files(settings)) == []
+
+
+def test_database_of_sqlite_is_seen_from_the_settings_and_has_the_documented_defaults(folder: Path) -> None:
+    erp = read(table(*SQL)).destinations["erp"]
+    assert erp.database_url is not None
+    assert erp.database_url.get_secret_value() == f"sqlite:///{folder}/erp.db"
+    assert (erp.database_schema, erp.table_prefix, erp.create) == (None, "tradecloud_", True)
+
+
+def test_address_of_a_database_is_a_secret_and_may_stand_in_a_file(folder: Path) -> None:
+    address = f"postgresql+psycopg://erp:{SECRET}@db.example/erp"
+    (folder / "address").write_text(f"{address}\n")
+    settings = read(table('type = "sql"', 'database_url_file = "address"', 'schema = "erp"', "create = false"))
+    erp = settings.destinations["erp"]
+    assert erp.database_url is not None
+    assert erp.database_url.get_secret_value() == address
+    assert (erp.database_schema, erp.create) == ("erp", False)
+    shown = dict(effective(settings))
+    assert shown["destinations.erp.database_url"] == '"********"'
+    assert shown["destinations.erp.schema"] == '"erp"'
+    assert "destinations.erp.content" not in shown
+    assert SECRET not in str(shown) + repr(settings)
 
 
 def test_class_and_options_are_read_from_file_and_environment() -> None:
@@ -146,8 +169,8 @@ def test_change_of_an_option_or_a_secret_is_a_difference() -> None:
 @pytest.mark.parametrize(
     ("lines", "line"),
     [
-        (['url = "https://x/"'], '.type: missing; must be one of "http", "folder", "python"'),
-        (['type = "ftp"'], '.type: must be one of "http", "folder", "python"'),
+        (['url = "https://x/"'], '.type: missing; must be one of "http", "folder", "python", "sql"'),
+        (['type = "ftp"'], '.type: must be one of "http", "folder", "python", "sql"'),
         (['type = "http"'], ": url is missing; must be an address such as https://host/path, in quotes"),
         (['type = "folder"'], ": path is missing; must be the path of a folder, in quotes"),
         (['type = "python"'], ': class is missing; must be "module:Class", in quotes'),
@@ -209,6 +232,28 @@ def test_change_of_an_option_or_a_secret_is_a_difference() -> None:
         ([*HTTP, "concurrency = 0"], ".concurrency: must be a whole number, at least 1"),
         ([*HTTP, 'content = "both"'], '.content: must be "merged" or "original"'),
         ([*HTTP, 'format = "txml"'], '.format: must be "json" or "xml"'),
+        (
+            ['type = "sql"'],
+            ": database_url is missing; must be the address of a database such as "
+            "postgresql+psycopg://user:password@host/database",
+        ),
+        ([*SQL, 'content = "original"', 'format = "xml"'], ": content and format: not for type sql; leave it out"),
+        ([*SQL, 'url = "https://x/"'], ": url: only for type http, and this one is sql; leave it out"),
+        ([*FOLDER, "create = true"], ": create: only for type sql, and this one is folder; leave it out"),
+        (
+            ['type = "sql"', f'database_url = "{SECRET}"'],
+            ".database_url: must be an address such as postgresql+psycopg://user:password@host/database or "
+            "sqlite:///erp.db; signs such as @ : / in a password are written as %40 %3A %2F",
+        ),
+        (
+            ['type = "sql"', 'database_url = "sqlite://"'],
+            ".database_url: must name a file after sqlite:///, or everything is gone when the service stops",
+        ),
+        ([*SQL, 'schema = "a b"'], ".schema: must be the name of a schema, in quotes"),
+        (
+            [*SQL, 'table_prefix = "x-"'],
+            ".table_prefix: must be the beginning of a name, of letters, digits and _",
+        ),
         (
             [*HTTP, 'changes = ["dates"]'],
             '.changes: must be a list with some of "added", "removed", "date", "quantity", "price", "status", '
