@@ -52,7 +52,7 @@ def work(config: Path | None, link: int | None) -> int:
         receiver.start()
         # Who waits for an answer goes first where both want the processor.
         os.nice(NICENESS)
-    folder = settings.inbox.path.parent
+    folder = settings.inbox.folder
     make_lasting(folder)
     targets = open_destinations(settings)
     try:

@@ -88,7 +88,8 @@ def store(
         if rows:
             connection.execute(insert(table), rows)
     if pending.again:
-        connection.execute(_COUNT_DELIVERY, pending.again)
+        # In one order, so that two receivers do not wait for each other.
+        connection.execute(_COUNT_DELIVERY, sorted(pending.again, key=lambda row: str(row["event_id"])))
     if pending.beyond_contract:
         drift_ledger.record(connection, pending.beyond_contract)
     return results
@@ -127,7 +128,7 @@ def quarantine_usage(connection: Connection) -> tuple[int, int]:
             event.c.state == literal_column(f"'{State.QUARANTINED}'")
         )
     ).one()
-    return bodies, size
+    return bodies, int(size)
 
 
 class _Quarantine:
