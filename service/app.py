@@ -20,7 +20,7 @@ from service.event_reader import HANDLERS
 from service.health import Health
 from service.inbox.interface import Inbox
 from service.inbox.local import LocalInbox
-from service.inbox.place import Server
+from service.inbox.place import DatabaseServer
 from service.inbox.shared import SharedInbox
 from service.inbox.transaction import QuarantineBudget
 from service.inline import Inline
@@ -158,7 +158,7 @@ def _worker_beside(settings: Settings) -> WorkerBeside | None:
 def _alone(settings: Settings) -> list[str]:
     """What to know where somebody else is to start the worker."""
     # On a server workers run elsewhere; `webhooks destinations status` asks it whether any does.
-    if isinstance(settings.inbox.place, Server) or somebody_works(settings.inbox.folder):
+    if isinstance(settings.inbox.place, DatabaseServer) or somebody_works(settings.inbox.folder):
         return []
     return ["no worker works on this inbox: start `webhooks work`, or leave worker.enabled = false out"]
 
@@ -179,7 +179,7 @@ def open_inbox(settings: Settings, on_new_event: Callable[[], None] = lambda: No
     """The inbox that the settings name; not started. `on_new_event` is called after events were stored."""
     place = settings.inbox.place
     budget = QuarantineBudget(settings.inbox.quarantine_max_bytes, settings.inbox.quarantine_max_bodies)
-    if isinstance(place, Server):
+    if isinstance(place, DatabaseServer):
         # It wakes every worker itself, on whichever machine.
         return SharedInbox(
             place,

@@ -102,7 +102,7 @@ def load(
     for source in (environment, file):
         source.read_secret_files(shape)
     folder = path.absolute().parent if path else here
-    for name, default in (("url", Settings().inbox.url), ("local_folder", str(Settings().inbox.local_folder))):
+    for name, default in (("url", Settings().inbox.url), ("local_folder", Settings().inbox.local_folder)):
         if ("inbox", name) not in file.entries:
             file.put(("inbox", name), default, "default", shape, folder)
     problems = file.problems | environment.problems

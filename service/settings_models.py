@@ -30,7 +30,7 @@ from pydantic_core import PydanticKnownError
 from handlers.interface import Endpoint, Role
 from handlers.oauth.authority import Authority, authority_of, check_url, same_case
 from handlers.secret import SecretHash
-from service.inbox.place import POSTGRESQL, Place, Server, trouble_of
+from service.inbox.place import POSTGRESQL, DatabaseServer, Place, trouble_of
 from service.settings_sources import EMPTY_PATH, Located
 
 _SQLITE = "sqlite:///"
@@ -115,7 +115,7 @@ class StoreUrl(str):
     @property
     def shown(self) -> str:
         """For people."""
-        return self if self.startswith(_SQLITE) else str(Server(self))
+        return str(self) if self.startswith(_SQLITE) else str(DatabaseServer(str(self)))
 
     def __repr__(self) -> str:
         return repr(self.shown)
@@ -266,8 +266,8 @@ class Inbox(_Section):
     ] = _DEFAULT_URL
     url_file: OptionalPath = None
     local_folder: Annotated[
-        Path, BeforeValidator(_not_empty), Located(_join), Field(description="the path of a folder, in quotes")
-    ] = Path("data")
+        str, BeforeValidator(_not_empty), Located(_join), Field(description="the path of a folder, in quotes")
+    ] = "data"
     commit_timeout: Seconds = 10.0
     busy_timeout: Seconds = 5.0
     quarantine_max_bytes: Bytes = 1_073_741_824
@@ -285,13 +285,13 @@ class Inbox(_Section):
     def place(self) -> Place:
         """The database file, or the server."""
         if self.url.startswith(POSTGRESQL):
-            return Server(self.url)
+            return DatabaseServer(self.url)
         return Path(self.url.removeprefix(_SQLITE))
 
     @property
     def folder(self) -> Path:
         """Where on this machine what belongs to the inbox is: beside its file, if it is one."""
-        return self.place.parent if isinstance(self.place, Path) else self.local_folder
+        return self.place.parent if isinstance(self.place, Path) else Path(self.local_folder)
 
 
 class BasicUser(_Section):

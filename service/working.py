@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.inbox import postgresql
-from service.inbox.place import Server
+from service.inbox.place import DatabaseServer
 from service.settings import Settings
 from service.worker import only_one
 
@@ -15,6 +15,6 @@ def somebody_works(settings: Settings) -> bool:
         InboxUnavailableError: the server of the inbox cannot say.
     """
     place = settings.inbox.place
-    if isinstance(place, Server):
+    if isinstance(place, DatabaseServer):
         return postgresql.somebody_works(place)
     return only_one.somebody_works(settings.inbox.folder)

@@ -39,6 +39,6 @@ class _JsonText(TypeDecorator[Any]):
 JSON = sa.JSON().with_variant(_JsonText(), "postgresql")
 
 
-def where(condition: str) -> dict[str, sa.TextClause]:
+def where(condition: str) -> dict[str, Any]:
     """That an index has only the rows that fit, in both databases."""
     return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}

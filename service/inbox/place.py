@@ -13,7 +13,7 @@ POSTGRESQL = "postgresql+psycopg://"
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class DatabaseServer:
     """A database on a PostgreSQL server, shared by several receivers and workers."""
 
     url: str = field(repr=False)
@@ -26,7 +26,7 @@ class Server:
         return f"{POSTGRESQL}{where}/{url.database}"
 
 
-Place: TypeAlias = Path | Server
+Place: TypeAlias = Path | DatabaseServer
 
 
 def trouble_of(url: str) -> str | None:

@@ -23,7 +23,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 
 from service.inbox import migrate
 from service.inbox.interface import InboxUnavailableError
-from service.inbox.place import Server
+from service.inbox.place import DatabaseServer
 from service.inbox.schema import VERSION
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ _COLLISIONS = (errors.DeadlockDetected.sqlstate, errors.SerializationFailure.sql
 
 
 def writing_engine(
-    server: Server, *, lock_seconds: float, statement_seconds: float, connections: int = 2
+    server: DatabaseServer, *, lock_seconds: float, statement_seconds: float, connections: int = 2
 ) -> Engine:
     """For the receiver and for commands: each connection is tried before it is used, so that a restart of the
     server is not noticed. `lock_seconds` and `statement_seconds` bound the waiting."""
@@ -59,14 +59,14 @@ def writing_engine(
     )
 
 
-def session_engine(server: Server, *, lock_seconds: float, statement_seconds: float) -> Engine:
+def session_engine(server: DatabaseServer, *, lock_seconds: float, statement_seconds: float) -> Engine:
     """For the worker, which keeps one connection, and with it its locks."""
     return _engine(
         server, {"lock_timeout": lock_seconds, "statement_timeout": statement_seconds}, poolclass=NullPool
     )
 
 
-def reading_engine(server: Server, *, connections: int = 0) -> Engine:
+def reading_engine(server: DatabaseServer, *, connections: int = 0) -> Engine:
     """Cannot write. Without `connections` it keeps none between two questions."""
     settings = {"statement_timeout": 60.0}
     if not connections:
@@ -82,7 +82,9 @@ def reading_engine(server: Server, *, connections: int = 0) -> Engine:
     )
 
 
-def _engine(server: Server, seconds: Mapping[str, float], *, read_only: bool = False, **pool: Any) -> Engine:
+def _engine(
+    server: DatabaseServer, seconds: Mapping[str, float], *, read_only: bool = False, **pool: Any
+) -> Engine:
     url = make_url(server.url)
     engine = create_engine(
         url,
@@ -168,7 +170,7 @@ def unavailable(error: DBAPIError, what: str = "store") -> InboxUnavailableError
     return InboxUnavailableError(f"the inbox cannot {what}: {lines[0] if lines else type(error.orig).__name__}")
 
 
-def open_server(server: Server, engine: Engine) -> None:
+def open_server(server: DatabaseServer, engine: Engine) -> None:
     """Bring the tables up to date; whoever comes first does it, the others wait.
 
     Raises:
@@ -187,7 +189,7 @@ def open_server(server: Server, engine: Engine) -> None:
         ) from error
 
 
-def open_for_reading(server: Server) -> Engine:
+def open_for_reading(server: DatabaseServer) -> Engine:
     """The inbox on a server, for questions.
 
     Raises:
@@ -269,7 +271,7 @@ def say_present(connection: Connection) -> None:
     connection.execute(_SAY_PRESENT, {"number": _PRESENT})
 
 
-def somebody_works(server: Server) -> bool:
+def somebody_works(server: DatabaseServer) -> bool:
     """Whether any worker works on this inbox now.
 
     Raises:

@@ -15,7 +15,7 @@ from service.inbox import postgresql
 from service.inbox.changes import stored_changes
 from service.inbox.instant import instant
 from service.inbox.interface import InboxUnavailableError, State
-from service.inbox.place import Place, Server
+from service.inbox.place import DatabaseServer, Place
 from service.inbox.repair_rules import Measure, Standing, standings
 from service.inbox.schema import (
     VERSION,
@@ -63,7 +63,7 @@ def open_for_reading(place: Place) -> Engine:
     Raises:
         InboxUnavailableError: there is none yet, or it cannot be read.
     """
-    return postgresql.open_for_reading(place) if isinstance(place, Server) else _open_file(place)
+    return postgresql.open_for_reading(place) if isinstance(place, DatabaseServer) else _open_file(place)
 
 
 def _open_file(path: Path) -> Engine:

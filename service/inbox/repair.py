@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.dialects.postgresql import insert as upsert  # SQLite knows it too
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
 from handlers.interface import Endpoint, JsonObject
@@ -24,7 +24,7 @@ from service.inbox.instant import instant
 from service.inbox.interface import NewEvent, State
 from service.inbox.known_events import KnownEvents, columns_of
 from service.inbox.packed import pack, unpack
-from service.inbox.place import Place, Server
+from service.inbox.place import DatabaseServer, Place
 from service.inbox.repair_rules import (
     IN_FLIGHT,
     Action,
@@ -78,10 +78,10 @@ class Repair:
 
     def __init__(self, place: Place, *, user: str, current_of: CurrentOf) -> None:
         """`place` is an inbox with the present tables; `user` goes on record."""
-        self._file = None if isinstance(place, Server) else DatabaseFile(place, 0)
+        self._file = None if isinstance(place, DatabaseServer) else DatabaseFile(place, 0)
         self._engine: Engine = (
             postgresql.writing_engine(place, lock_seconds=BUSY_SECONDS, statement_seconds=BUSY_SECONDS)
-            if isinstance(place, Server)
+            if isinstance(place, DatabaseServer)
             else writing_engine(place, BUSY_SECONDS)
         )
         self._user = user

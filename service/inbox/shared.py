@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from service.inbox.grouped import GroupedInbox
 from service.inbox.interface import NewEvent, RefusedBody, Stored
-from service.inbox.place import Server
+from service.inbox.place import DatabaseServer
 from service.inbox.postgresql import (
     is_collision,
     is_mistake,
@@ -35,7 +35,7 @@ class SharedInbox(GroupedInbox):
     """See `Inbox`."""
 
     def __init__(
-        self, server: Server, *, budget: QuarantineBudget, busy_timeout: float, commit_timeout: float
+        self, server: DatabaseServer, *, budget: QuarantineBudget, busy_timeout: float, commit_timeout: float
     ) -> None:
         super().__init__(budget=budget, commit_timeout=commit_timeout)
         self._server = server
