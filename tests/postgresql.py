@@ -159,9 +159,7 @@ class Databases:
         """Remove it, whoever is connected."""
         name = server.url.rpartition("/")[2]
         with self._connection() as connection:
-            connection.execute(
-                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-            )
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def _connection(self) -> psycopg.Connection[Any]:
         if self._cluster is not None:
@@ -171,7 +169,7 @@ class Databases:
 
 
 @contextmanager
-def cluster() -> Iterator[Cluster]:
+def cluster(*options: str) -> Iterator[Cluster]:
     """A server of its own, running; gone afterwards. Skips the test where none is installed."""
     programs = binaries()
     if programs is None:
@@ -180,7 +178,7 @@ def cluster() -> Iterator[Cluster]:
     folder = Path(tempfile.mkdtemp(prefix="webhooks-pg-"))
     one = Cluster(folder, programs)
     try:
-        one.start()
+        one.start(*options)
         yield one
     finally:
         one.stop(signal.SIGQUIT)
@@ -194,7 +192,8 @@ def databases() -> Iterator[Databases]:
     if given:
         yield Databases(None, given)
     else:
-        with cluster() as own:
+        # None of these tests cuts the power.
+        with cluster("-c", "fsync=off") as own:
             yield Databases(own, None)
 
 

@@ -170,17 +170,19 @@ def unavailable(error: DBAPIError, what: str = "store") -> InboxUnavailableError
     return InboxUnavailableError(f"the inbox cannot {what}: {lines[0] if lines else type(error.orig).__name__}")
 
 
-def open_server(server: DatabaseServer, engine: Engine) -> None:
-    """Bring the tables up to date; whoever comes first does it, the others wait.
+def open_server(server: DatabaseServer, engine: Engine) -> str | None:
+    """Bring the tables up to date; whoever comes first does it, the others wait. The version before, None if the
+    database was empty.
 
     Raises:
         InboxUnavailableError: the server cannot be reached, or its tables are of a newer version.
     """
     try:
-        migrate.upgrade(engine)
+        before = migrate.upgrade(engine)
         with engine.connect() as connection:
             if connection.execute(text("SHOW fsync")).scalar() != "on":
                 log.error("action=server_without_fsync reason=a power cut may lose events that were accepted")
+        return before
     except DBAPIError as error:
         raise InboxUnavailableError(f"cannot open {server}: {_first_line(error)}") from error
     except CommandError as error:
