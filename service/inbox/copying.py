@@ -134,7 +134,7 @@ def _require_empty(connection: Connection, target: DatabaseServer) -> None:
 
 def _rows(table: Table, connection: Connection) -> Iterator[dict[str, Any]]:
     query = select(table).order_by(*table.primary_key.columns)
-    with connection.execution_options(stream_results=True, yield_per=ROWS).execute(query) as result:
+    with connection.execute(query.execution_options(stream_results=True, yield_per=ROWS)) as result:
         for row in result.mappings():
             yield dict(row)
 

@@ -70,10 +70,12 @@ class SharedWorkStore(Worked):
         self._left_behind: dict[int, tuple[str, float]] = {}
         """Handovers that are under way nowhere -> since when, and when that was seen first."""
         self._look_at = 0.0
+        self._closed = False
         self._contended = False
 
     def close(self) -> None:
         """Let go of the database."""
+        self._closed = True
         self._forget_session()
         self._engine.dispose()
         self._reader.dispose()
@@ -119,6 +121,8 @@ class SharedWorkStore(Worked):
         try:
             with self._reader.connect() as connection:
                 yield connection
+                if self._closed:  # an attempt that outlived the worker: its pool is gone
+                    connection.detach()
         except DBAPIError as error:
             if is_mistake(error):
                 raise

@@ -222,7 +222,7 @@ class TestCancel:
     def test_event_that_nobody_got_is_cancelled_and_its_snapshot_goes(self, desk: Desk) -> None:
         first, *_ = three(desk)
         desk.handed(desk.applied(first, "dead"), state="dead")
-        desk.sql("INSERT INTO snapshot VALUES (?, x'00')", first)
+        desk.sql("INSERT INTO snapshot VALUES (?, ?)", first, b"\0")
         assert desk.treat(Action.CANCEL, first) == [None]
         assert desk.event(first)["state"] == "cancelled"
         assert desk.sql("SELECT * FROM snapshot") == []
