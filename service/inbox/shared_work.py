@@ -120,9 +120,11 @@ class SharedWorkStore(Worked):
     def _reading(self) -> Iterator[Connection]:
         try:
             with self._reader.connect() as connection:
-                yield connection
-                if self._closed:  # an attempt that outlived the worker: its pool is gone
-                    connection.detach()
+                try:
+                    yield connection
+                finally:
+                    if self._closed:  # an attempt that outlived the worker: the pool is gone
+                        connection.detach()
         except DBAPIError as error:
             if is_mistake(error):
                 raise

@@ -99,8 +99,6 @@ class Worker:
         self._recover()
         while not self._stopping:
             try:
-                if left := self._store.tend(_now()):
-                    log.warning("action=recovered interrupted_attempts=%d", left)
                 sleep = self._turn()
             except ChangedMeanwhileError:
                 continue
@@ -145,6 +143,8 @@ class Worker:
         _drain_queue(self._ended, self._to_write)
         _drain_queue(self._asked, self._requests)
         now = _now()
+        if left := self._store.tend(now):
+            log.warning("action=recovered interrupted_attempts=%d", left)
         with self._store.look() as look:
             return self._turn_with(look, now)
 
