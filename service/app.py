@@ -20,6 +20,8 @@ from service.event_reader import HANDLERS
 from service.health import Health
 from service.inbox.interface import Inbox
 from service.inbox.local import LocalInbox
+from service.inbox.place import DatabaseServer
+from service.inbox.shared import SharedInbox
 from service.inbox.transaction import QuarantineBudget
 from service.inline import Inline
 from service.logins import UNKNOWN, LoginCounter
@@ -63,10 +65,10 @@ def build(settings: Settings, front: Front | None = None) -> Application:
         ContractMismatchError: contracts and handlers do not belong together.
         StartError: a file that the credentials need cannot be used.
     """
-    waker = Waker(settings.inbox.path.parent)
+    waker = Waker(settings.inbox.folder)
     inbox = open_inbox(settings, waker.wake)
     worker = _worker_beside(settings)
-    maintenance = Maintenance(settings.inbox.path.parent)
+    maintenance = Maintenance(settings.inbox.folder)
     admission = Admission(Memory(settings.server.max_inflight_bytes), settings.server.max_waiting)
     in_force = InForce(settings, front, credentials_in)
     logins = LoginCounter(inbox)
@@ -155,7 +157,8 @@ def _worker_beside(settings: Settings) -> WorkerBeside | None:
 
 def _alone(settings: Settings) -> list[str]:
     """What to know where somebody else is to start the worker."""
-    if somebody_works(settings.inbox.path.parent):
+    # On a server workers run elsewhere; `webhooks destinations status` asks it whether any does.
+    if isinstance(settings.inbox.place, DatabaseServer) or somebody_works(settings.inbox.folder):
         return []
     return ["no worker works on this inbox: start `webhooks work`, or leave worker.enabled = false out"]
 
@@ -174,9 +177,19 @@ def _inline(settings: Settings, endpoint: Endpoint, worker: WorkerBeside | None)
 
 def open_inbox(settings: Settings, on_new_event: Callable[[], None] = lambda: None) -> Inbox:
     """The inbox that the settings name; not started. `on_new_event` is called after events were stored."""
+    place = settings.inbox.place
+    budget = QuarantineBudget(settings.inbox.quarantine_max_bytes, settings.inbox.quarantine_max_bodies)
+    if isinstance(place, DatabaseServer):
+        # It wakes every worker itself, on whichever machine.
+        return SharedInbox(
+            place,
+            budget=budget,
+            busy_timeout=settings.inbox.busy_timeout,
+            commit_timeout=settings.inbox.commit_timeout,
+        )
     return LocalInbox(
-        settings.inbox.path,
-        budget=QuarantineBudget(settings.inbox.quarantine_max_bytes, settings.inbox.quarantine_max_bodies),
+        place,
+        budget=budget,
         wal_max_bytes=settings.inbox.wal_max_bytes,
         min_free_bytes=settings.inbox.min_free_bytes,
         busy_timeout=settings.inbox.busy_timeout,

@@ -14,6 +14,7 @@ from service.commands.destinations import destinations
 from service.commands.drift import drift
 from service.commands.events import events
 from service.commands.exit_status import ExitStatus
+from service.commands.inbox import inbox, migrate
 from service.commands.mirror import mirror_commands
 from service.commands.release import release
 from service.commands.repair import cancel, replay, skip
@@ -37,6 +38,7 @@ app.command()(serve)
 app.command()(work)
 app.command("config")(show_config)
 app.command()(maintenance)
+app.command()(migrate)
 app.command()(credentials)
 app.command()(drift)
 for command in (release, replay, cancel, skip):
@@ -45,6 +47,7 @@ app.add_typer(events, name="events")
 app.add_typer(mirror_commands(Endpoint.ORDER), name="orders")
 app.add_typer(mirror_commands(Endpoint.SHIPMENT), name="shipments")
 app.add_typer(destinations, name="destinations")
+app.add_typer(inbox, name="inbox")
 app.add_typer(secret, name="secret")
 
 

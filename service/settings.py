@@ -23,7 +23,7 @@ from pydantic_settings import (
 
 from handlers.interface import Endpoint
 from service.settings_destinations import Address, DestinationSettings, Option, one_answers
-from service.settings_models import Auth, Inbox, Log, Mode, Name, Processing, Server, Worker
+from service.settings_models import Auth, Inbox, Log, Mode, Name, Processing, Server, StoreUrl, Worker
 from service.settings_sources import (
     CONFIG_VARIABLE,
     Key,
@@ -101,9 +101,10 @@ def load(
     file.yield_to(environment, shape)
     for source in (environment, file):
         source.read_secret_files(shape)
-    if ("inbox", "url") not in file.entries:
-        folder = path.absolute().parent if path else here
-        file.put(("inbox", "url"), Settings().inbox.url, "default", shape, folder)
+    folder = path.absolute().parent if path else here
+    for name, default in (("url", Settings().inbox.url), ("local_folder", Settings().inbox.local_folder)):
+        if ("inbox", name) not in file.entries:
+            file.put(("inbox", name), default, "default", shape, folder)
     problems = file.problems | environment.problems
     try:
         settings = Settings(
@@ -271,7 +272,7 @@ def _leaves(model: BaseModel, above: Key) -> Iterator[tuple[Key, object]]:
 def _toml(value: object) -> str:
     if isinstance(value, SecretStr | Option):
         return '"********"'
-    if isinstance(value, Address):
+    if isinstance(value, Address | StoreUrl):
         value = value.shown
     if isinstance(value, tuple):
         return f"[{', '.join(_toml(item) for item in value)}]"

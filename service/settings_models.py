@@ -30,6 +30,7 @@ from pydantic_core import PydanticKnownError
 from handlers.interface import Endpoint, Role
 from handlers.oauth.authority import Authority, authority_of, check_url, same_case
 from handlers.secret import SecretHash
+from service.inbox.place import POSTGRESQL, DatabaseServer, Place, trouble_of
 from service.settings_sources import EMPTY_PATH, Located
 
 _SQLITE = "sqlite:///"
@@ -106,11 +107,29 @@ def _one_secret(value: SecretStr | None, info: ValidationInfo) -> SecretStr | No
     return value
 
 
-def _sqlite_path(value: str) -> str:
+class StoreUrl(str):
+    """Where the inbox is; shown without what lets somebody in."""
+
+    __slots__ = ()
+
+    @property
+    def shown(self) -> str:
+        """For people."""
+        return str(self) if self.startswith(_SQLITE) else str(DatabaseServer(str(self)))
+
+    def __repr__(self) -> str:
+        return repr(self.shown)
+
+
+def _store(value: str) -> StoreUrl:
+    if value.startswith(POSTGRESQL):
+        if trouble := trouble_of(value):
+            raise ValueError(trouble)
+        return StoreUrl(value)
     path = value.removeprefix(_SQLITE)
     if path == value or path in ("", ":memory:") or path.startswith("file:") or "?" in path:
-        raise ValueError("must be sqlite:///PATH, the file of the inbox; there is no other store yet")
-    return value
+        raise ValueError(f"must be sqlite:///PATH, a file, or {POSTGRESQL}USER:PASSWORD@HOST/DATABASE")
+    return StoreUrl(value)
 
 
 def _join(text: str, folder: Path) -> str:
@@ -239,9 +258,16 @@ class Server(_Section):
 class Inbox(_Section):
     """[inbox]: where events are kept."""
 
-    url: Annotated[str, AfterValidator(_sqlite_path), Located(_join_url), Field(description="sqlite:///PATH")] = (
-        _DEFAULT_URL
-    )
+    url: Annotated[
+        str,
+        AfterValidator(_store),
+        Located(_join_url),
+        Field(description=f"sqlite:///PATH, or {POSTGRESQL}USER:PASSWORD@HOST/DATABASE"),
+    ] = _DEFAULT_URL
+    url_file: OptionalPath = None
+    local_folder: Annotated[
+        str, BeforeValidator(_not_empty), Located(_join), Field(description="the path of a folder, in quotes")
+    ] = "data"
     commit_timeout: Seconds = 10.0
     busy_timeout: Seconds = 5.0
     quarantine_max_bytes: Bytes = 1_073_741_824
@@ -251,8 +277,21 @@ class Inbox(_Section):
 
     @property
     def path(self) -> Path:
-        """The database file."""
+        """The database file; only where it is one."""
+        assert isinstance(self.place, Path)  # noqa: S101 - whoever asks has looked
+        return self.place
+
+    @property
+    def place(self) -> Place:
+        """The database file, or the server."""
+        if self.url.startswith(POSTGRESQL):
+            return DatabaseServer(self.url)
         return Path(self.url.removeprefix(_SQLITE))
+
+    @property
+    def folder(self) -> Path:
+        """Where on this machine what belongs to the inbox is: beside its file, if it is one."""
+        return self.place.parent if isinstance(self.place, Path) else Path(self.local_folder)
 
 
 class BasicUser(_Section):

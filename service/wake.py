@@ -11,6 +11,7 @@ import os
 import select
 import stat
 from pathlib import Path
+from typing import Protocol
 
 _NAME = "worker.wake"
 
@@ -54,8 +55,21 @@ class Waker:
             self._descriptor = None
 
 
+class Waking(Protocol):
+    """What the worker sleeps by."""
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until somebody wakes, at most so long; whether somebody did."""
+
+    def wake(self) -> None:
+        """Wake the one who waits, from another thread."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
 class WakeUp:
-    """The worker's end."""
+    """The worker's end of the pipe."""
 
     def __init__(self, folder: Path) -> None:
         """Make the pipe.

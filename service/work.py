@@ -14,11 +14,13 @@ from service.contract import webhook_contracts
 from service.destinations import Target, open_destinations
 from service.event_reader import event_readers
 from service.folders import make_lasting
-from service.inbox.work import WorkStore
+from service.inbox.notification import Notifications
+from service.inbox.shared_work import SharedWorkStore
+from service.inbox.work import Worked, WorkStore
 from service.settings import Settings, load
 from service.settings_destinations import Content, Format
 from service.settings_models import Mode
-from service.wake import WakeUp
+from service.wake import WakeUp, Waking
 from service.worker.attempts import Attempts
 from service.worker.inline import InlineAnswer, InlineRequest
 from service.worker.lane import Lane
@@ -54,12 +56,14 @@ def work(config: Path | None, link: int | None) -> int:
     if receiver is not None:
         # Who waits for an answer goes first where both want the processor.
         os.nice(NICENESS)
-    folder = settings.inbox.path.parent
+    folder = settings.inbox.folder
     make_lasting(folder)
     targets = open_destinations(settings)
     try:
-        wake_up = WakeUp(folder)
-        if not Turn(folder).take(presence.pause):
+        place = settings.inbox.place
+        wake_up = WakeUp(folder) if isinstance(place, Path) else Notifications(place)
+        # On a server several workers share the work.
+        if isinstance(place, Path) and not Turn(folder).take(presence.pause):
             return 0
         worker = _worker(settings, targets, wake_up)
         presence.of(worker)
@@ -74,14 +78,9 @@ def work(config: Path | None, link: int | None) -> int:
     return 0
 
 
-def _worker(settings: Settings, targets: list[Target], wake_up: WakeUp) -> Worker:
-    inbox, processing = settings.inbox, settings.processing
-    store = WorkStore(
-        inbox.path,
-        busy_timeout=inbox.busy_timeout,
-        wal_max_bytes=inbox.wal_max_bytes,
-        readers=settings.worker.concurrency,
-    )
+def _worker(settings: Settings, targets: list[Target], wake_up: Waking) -> Worker:
+    processing = settings.processing
+    store = _store(settings)
     contracts = webhook_contracts()
     readers = event_readers(contracts)
     mappings = {endpoint: txml.Mapping(contract) for contract in contracts for _, endpoint in contract.endpoints()}
@@ -109,6 +108,15 @@ def _worker(settings: Settings, targets: list[Target], wake_up: WakeUp) -> Worke
             inline_takeover=processing.inline_takeover,
         ),
     )
+
+
+def _store(settings: Settings) -> Worked:
+    inbox, readers = settings.inbox, settings.worker.concurrency
+    if isinstance(inbox.place, Path):
+        return WorkStore(
+            inbox.place, busy_timeout=inbox.busy_timeout, wal_max_bytes=inbox.wal_max_bytes, readers=readers
+        )
+    return SharedWorkStore(inbox.place, busy_timeout=inbox.busy_timeout, readers=readers)
 
 
 def _terms(target: Target) -> Terms:

@@ -19,7 +19,7 @@ def credentials(config: ConfigOption = None) -> None:
     """List the credentials, how often each came with a wrong password, and when it was used last (up to 5 seconds
     ago). A removed one is listed if it was ever used."""
     settings = settings_of(config)
-    reader = InboxReader(settings.inbox.path)
+    reader = InboxReader(settings.inbox.place)
     rejected = {(row["credential"], row["endpoint"]): row for row in reader.rejected_logins()}
     used = {(row["credential"], row["endpoint"]): row["last_used_at"] for row in reader.credential_uses()}
     rows: list[list[object]] = []

@@ -19,7 +19,7 @@ from service.inbox.destination_reader import DestinationReader
 from service.inbox.repair import Repair
 from service.settings import Settings
 from service.wake import wake
-from service.worker.only_one import somebody_works
+from service.working import somebody_works
 
 destinations = typer.Typer(help="See and stop what takes events over.", no_args_is_help=True)
 
@@ -30,12 +30,12 @@ NameArgument = Annotated[str, typer.Argument(help="Name of the destination: [des
 def status(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """List the destinations: paused or unavailable since when and why, and what waits for them."""
     settings = settings_of(config)
-    reader = DestinationReader(settings.inbox.path)
+    reader = DestinationReader(settings.inbox.place)
     configured = list(settings.destinations)
     removed = [name for name in reader.names() if name not in configured]
     rows = [{**row, "configured": row["name"] in configured} for row in reader.destinations(configured + removed)]
     typer.echo(destinations_json(rows) if as_json else destinations_text(rows, terminal_width()))
-    if not as_json and not somebody_works(settings.inbox.path.parent):
+    if not as_json and not somebody_works(settings):
         typer.echo(
             "\nNo worker works on this inbox now: nothing is handed over until `webhooks serve` or `work` runs."
         )
@@ -74,14 +74,14 @@ def resume(
 
 
 def _change(name: str, what: str, change: Callable[[Repair], None], as_json: bool, settings: Settings) -> None:
-    path = settings.inbox.path
-    known = {*settings.destinations, *DestinationReader(path).names()}
+    place = settings.inbox.place
+    known = {*settings.destinations, *DestinationReader(place).names()}
     if name not in known:
         raise StartError(f"no destination is called {name}; there is {', '.join(sorted(known)) or 'none'}")
-    repair = Repair(path, user=operator(), current_of=current)
+    repair = Repair(place, user=operator(), current_of=current)
     try:
         change(repair)
     finally:
         repair.close()
-    wake(path.parent)
+    wake(settings.inbox.folder)
     typer.echo(json_text({"destination": name, "done": what}) if as_json else f"{name} is {what}.")

@@ -21,7 +21,7 @@ def drift(
     config: ConfigOption = None,
 ) -> None:
     """List what came beyond the contract: new members, values and event names, since when and how often."""
-    rows = InboxReader(settings_of(config).inbox.path).drift(endpoint=endpoint, since=moment("--since", since))
+    rows = InboxReader(settings_of(config).inbox.place).drift(endpoint=endpoint, since=moment("--since", since))
     contracts = PresentContracts(webhook_contracts() if rows else ())
     found = [
         Finding(row, contracts.know(row["endpoint"], row["kind"], row["place"], row["detail"])) for row in rows

@@ -53,7 +53,7 @@ def list_events(
         destination=destination,
         limit=limit,
     )
-    rows = InboxReader(settings_of(config).inbox.path).events(wanted)
+    rows = InboxReader(settings_of(config).inbox.place).events(wanted)
     typer.echo(events_json(rows) if as_json else events_table(rows, terminal_width()))
 
 
@@ -70,7 +70,7 @@ def show_event(
     """Show one event: facts, changes, handovers and attempts, what operators did; or with --raw its body."""
     if edited and not raw:
         raise typer.BadParameter("--edited goes with --raw")
-    reader = InboxReader(settings_of(config).inbox.path)
+    reader = InboxReader(settings_of(config).inbox.place)
     if raw:
         event_id = reader.id_of(id)
         body = reader.edited_body(event_id) if edited else reader.body(event_id)

@@ -59,7 +59,7 @@ def mirror_commands(endpoint: Endpoint) -> typer.Typer:
             until=moment("--until", until),
             limit=limit,
         )
-        rows = MirrorReader(settings.inbox.path, endpoint).subjects(wanted)
+        rows = MirrorReader(settings.inbox.place, endpoint).subjects(wanted)
         role = settings.processing.role
         typer.echo(subjects_json(rows) if as_json else subjects_table(endpoint, rows, role, terminal_width()))
 
@@ -68,7 +68,7 @@ def mirror_commands(endpoint: Endpoint) -> typer.Typer:
     )
     def show(name: NameArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
         settings = settings_of(config)
-        row = MirrorReader(settings.inbox.path, endpoint).subject(name)
+        row = MirrorReader(settings.inbox.place, endpoint).subject(name)
         if as_json:
             typer.echo(json_text(current(endpoint, row["state"], row["last_event_name"])))
         else:
@@ -86,7 +86,7 @@ def mirror_commands(endpoint: Endpoint) -> typer.Typer:
 
     @commands.command("history", help=f"The events of one {endpoint}, oldest first, and what each changed.")
     def history(name: NameArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
-        subject_id, rows = MirrorReader(settings_of(config).inbox.path, endpoint).history(name)
+        subject_id, rows = MirrorReader(settings_of(config).inbox.place, endpoint).history(name)
         typer.echo(history_json(subject_id, rows) if as_json else history_text(subject_id, rows, terminal_width()))
 
     return commands

@@ -41,7 +41,7 @@ def release(
 ) -> None:
     """Let an event out of quarantine, if it fits the contract of today, as it is or with another body."""
     settings = settings_of(config)
-    reader = InboxReader(settings.inbox.path)
+    reader = InboxReader(settings.inbox.place)
     row = reader.event(id)
     _require_releasable(row, body)
     edited = None
@@ -56,7 +56,7 @@ def release(
     if dry_run:
         typer.echo(would_be_released(row["id"], new, as_json=as_json))
         raise typer.Exit(ExitStatus.DRY_RUN)
-    repair = Repair(settings.inbox.path, user=operator(), current_of=current)
+    repair = Repair(settings.inbox.place, user=operator(), current_of=current)
     try:
         same = repair.release(row["id"], new, edited, reason)
     finally:
@@ -64,7 +64,7 @@ def release(
     if same is not None:
         typer.echo(same_message(row["id"], same, as_json=as_json))
         raise typer.Exit(ExitStatus.LEFT)
-    wake(settings.inbox.path.parent)
+    wake(settings.inbox.folder)
     typer.echo(released(row["id"], new, as_json=as_json))
 
 

@@ -34,6 +34,7 @@ from service.inbox.interface import InboxUnavailableError, State
 from service.inbox.reader import EventFilter, InboxReader
 from service.inbox.repair import Repair, Treated
 from service.inbox.repair_rules import Action, Measure, obstacle
+from service.settings import Settings
 from service.wake import wake
 
 IdsArgument = Annotated[
@@ -139,8 +140,8 @@ def _treat(
     config: Path | None,
 ) -> None:
     by_filter = _by_filter(names, chosen, measure)
-    path = settings_of(config).inbox.path
-    reader = InboxReader(path)
+    settings = settings_of(config)
+    reader = InboxReader(settings.inbox.place)
     ids = list(dict.fromkeys(reader.id_of(name) for name in names)) if names else reader.ids(chosen)
     if not ids:
         typer.echo(result(measure.action, [], as_json=True) if as_json else "No events fit.")
@@ -149,7 +150,7 @@ def _treat(
     first_told = by_filter or measure.action is Action.REPLAY
     if dry_run or (first_told and not yes):
         _preview(measure, reader, ids, as_json, asked=dry_run)
-    treated = _carry_out(measure, path, ids)
+    treated = _carry_out(measure, settings, ids)
     typer.echo(result(measure.action, treated, as_json=as_json))
     if any(one.left is not None for one in treated):
         raise typer.Exit(ExitStatus.LEFT)
@@ -178,21 +179,21 @@ def _preview(measure: Measure, reader: InboxReader, ids: list[str], as_json: boo
     raise typer.Exit(ExitStatus.DRY_RUN)
 
 
-def _carry_out(measure: Measure, path: Path, ids: list[str]) -> list[Treated]:
+def _carry_out(measure: Measure, settings: Settings, ids: list[str]) -> list[Treated]:
     treated: list[Treated] = []
-    repair = Repair(path, user=operator(), current_of=current)
+    repair = Repair(settings.inbox.place, user=operator(), current_of=current)
     try:
         with Progress(len(ids)) as progress:
             for one in repair.treat(ids, measure):
                 treated.append(one)
                 progress.count(len(treated))
                 if len(treated) % _WAKE_EVERY == 0:
-                    wake(path.parent)
+                    wake(settings.inbox.folder)
     except (InboxUnavailableError, KeyboardInterrupt):
         if len(ids) > 1:
             print(f"webhooks: stopped after {len(treated):,} of {len(ids):,} events", file=sys.stderr)
         raise
     finally:
         repair.close()
-        wake(path.parent)
+        wake(settings.inbox.folder)
     return treated

@@ -76,14 +76,14 @@ def show_config(config: ConfigOption = None) -> None:
 def maintenance(switch: Switch, config: ConfigOption = None) -> None:
     """While it is on, every delivery is answered 503: Tradecloud waits and sends it again."""
     settings = settings_of(config)
-    inbox = settings.inbox.path
-    if settings.source is None and not inbox.exists():
+    inbox = settings.inbox.place
+    if settings.source is None and isinstance(inbox, Path) and not inbox.exists():
         # Switching something that nobody uses would look like success.
         raise StartError(
             f"no webhooks.toml in {Path.cwd()} and no inbox at {inbox}; "
             "change to the folder of webhooks.toml, or name the file with --config"
         )
-    marker = Maintenance(inbox.parent)
+    marker = Maintenance(settings.inbox.folder)
     if switch is not Switch.STATUS:
         marker.switch(on=switch is Switch.ON)
     typer.echo(f"{inbox}: maintenance is {'on, every POST is answered 503' if marker.on else 'off'}")

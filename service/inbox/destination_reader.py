@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, distinct, func, literal_column, select
 
 from service.inbox.interface import State
+from service.inbox.place import Place
 from service.inbox.reader import Row, open_for_reading
 from service.inbox.repair_rules import Action
 from service.inbox.schema import audit, destination, event, handover
@@ -17,13 +17,13 @@ from service.inbox.schema import audit, destination, event, handover
 class DestinationReader:
     """Reads how the destinations stand."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, place: Place) -> None:
         """Open the inbox.
 
         Raises:
             InboxUnavailableError: there is none yet, or it cannot be read.
         """
-        self._engine = open_for_reading(path)
+        self._engine = open_for_reading(place)
 
     def names(self) -> list[str]:
         """Of those that were ever paused or unavailable, or that something waits for."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.dialects.postgresql import insert as upsert  # SQLite knows it too
 
 from service.inbox.instant import instant
 from service.inbox.interface import NewEvent
@@ -50,7 +50,8 @@ def record(connection: Connection, events: Sequence[NewEvent]) -> None:
             row = rows.setdefault(key, dict(zip(_NAMES, key, strict=True)) | {"first_at": received_at, "events": 0})
             row |= {"last_at": received_at, "events": row["events"] + 1, "example_event_id": event.id}
     if rows:
-        connection.execute(_RECORD, list(rows.values()))
+        # In one order, so that two receivers do not wait for each other.
+        connection.execute(_RECORD, [rows[key] for key in sorted(rows)])
 
 
 def _keys(event: NewEvent) -> Iterator[Key]:

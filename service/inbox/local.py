@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,27 +9,16 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
-from service.inbox.group_commit import GroupCommit
-from service.inbox.interface import (
-    CredentialUse,
-    Inbox,
-    InboxUnavailableError,
-    NewEvent,
-    RefusedBody,
-    RejectedLogin,
-    Stored,
-)
+from service.inbox.grouped import GroupedInbox
+from service.inbox.interface import InboxUnavailableError, NewEvent, Stored
 from service.inbox.opening import open_database
 from service.inbox.sqlite import Checkpointer, DatabaseFile, checkpoint, unavailable
-from service.inbox.transaction import Job, QuarantineBudget, Trial, quarantine_usage, store
+from service.inbox.transaction import Job, QuarantineBudget
 
 log = logging.getLogger(__name__)
 
-#: How full the quarantine is when somebody should look.
-WARN_FROM = 0.8
 
-
-class LocalInbox(Inbox):
+class LocalInbox(GroupedInbox):
     """See `Inbox`."""
 
     def __init__(
@@ -44,13 +32,11 @@ class LocalInbox(Inbox):
         commit_timeout: float,
         on_new_event: Callable[[], None] = lambda: None,
     ) -> None:
+        super().__init__(budget=budget, commit_timeout=commit_timeout)
         self._file = DatabaseFile(path, wal_max_bytes)
         self._min_free_bytes = min_free_bytes
-        self._budget = budget
         self._busy_timeout = busy_timeout
         self._on_new_event = on_new_event
-        self._quarantine_fill = 0.0
-        self._writer = GroupCommit[Job, Stored](self._commit, stuck_after=commit_timeout)
         self._engine: Engine | None = None
         self._checkpointer: Checkpointer | None = None
 
@@ -60,40 +46,12 @@ class LocalInbox(Inbox):
         self._checkpointer = Checkpointer(self._file)
         self._checkpointer.start()
 
-    async def start(self) -> None:
-        self._writer.start()
-
-    async def stop(self) -> None:
-        await self._writer.stop()
-        await asyncio.to_thread(self._close)
-
-    async def accept(self, event: NewEvent) -> Stored:
-        return await self._writer.submit(event, len(event.delivery.body))
-
-    async def quarantine(self, body: RefusedBody) -> Stored:
-        return await self._writer.submit(body, len(body.delivery.body))
-
-    async def report_rejected(self, logins: tuple[RejectedLogin, ...]) -> None:
-        await asyncio.gather(*(self._writer.submit(login, 0) for login in logins))
-
-    async def report_used(self, uses: tuple[CredentialUse, ...]) -> None:
-        await asyncio.gather(*(self._writer.submit(use, 0) for use in uses))
-
     async def check(self) -> None:
-        await self._writer.submit(Trial(), 0)
+        await super().check()
         # A trial may still fit where an order does not.
         free = self._file.free_bytes()
         if free < self._min_free_bytes:
             raise InboxUnavailableError(f"{free} bytes are free for the inbox, fewer than inbox.min_free_bytes")
-
-    def attention(self) -> list[str]:
-        if self._quarantine_fill < WARN_FROM:
-            return []
-        return [
-            f"the quarantine is {self._quarantine_fill:.0%} full; once it is, refused bodies are answered 503 and "
-            "come again for ever: release or cancel what is in it (webhooks events list --state quarantined), or "
-            "raise inbox.quarantine_max_bodies or inbox.quarantine_max_bytes"
-        ]
 
     def _close(self) -> None:
         if self._engine is not None:
@@ -102,7 +60,6 @@ class LocalInbox(Inbox):
             self._checkpointer.stop()
 
     def _commit(self, jobs: Sequence[Job]) -> Sequence[Stored | Exception]:
-        """Runs on the writer's thread; returns after the disk has everything."""
         assert self._engine is not None  # noqa: S101 - open() ran
         assert self._checkpointer is not None  # noqa: S101 - open() ran
         if self._file.log_is_lost:
@@ -112,9 +69,7 @@ class LocalInbox(Inbox):
         self._file.check()
         try:
             with self._engine.begin() as connection:
-                results = store(connection, jobs, self._budget)
-                if any(isinstance(job, RefusedBody | Trial) for job in jobs):
-                    self._quarantine_fill = self._budget.fill(*quarantine_usage(connection))
+                results = self._store(connection, jobs)
         except (IntegrityError, ProgrammingError):
             raise  # our own mistake with one of the jobs, not the disk's
         except DBAPIError as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Select, func, or_, select, union
@@ -14,6 +13,7 @@ from handlers.interface import Endpoint, JsonObject
 from service.inbox.changes import stored_changes
 from service.inbox.instant import instant
 from service.inbox.packed import unpack
+from service.inbox.place import Place
 from service.inbox.reader import Row, open_for_reading
 from service.inbox.schema import effect, event, mirror, mirror_order
 
@@ -41,13 +41,13 @@ class NoSuchSubjectError(LookupError):
 class MirrorReader:
     """Reads the mirror of one endpoint."""
 
-    def __init__(self, path: Path, endpoint: Endpoint) -> None:
+    def __init__(self, place: Place, endpoint: Endpoint) -> None:
         """Open the inbox.
 
         Raises:
             InboxUnavailableError: there is none yet, or it cannot be read.
         """
-        self._engine = open_for_reading(path)
+        self._engine = open_for_reading(place)
         self._endpoint = endpoint
 
     def subjects(self, wanted: MirrorFilter) -> list[Row]:

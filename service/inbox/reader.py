@@ -11,9 +11,11 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Select, bindparam, literal_column, select
 from sqlalchemy.exc import DBAPIError
 
+from service.inbox import postgresql
 from service.inbox.changes import stored_changes
 from service.inbox.instant import instant
 from service.inbox.interface import InboxUnavailableError, State
+from service.inbox.place import DatabaseServer, Place
 from service.inbox.repair_rules import Measure, Standing, standings
 from service.inbox.schema import (
     VERSION,
@@ -55,12 +57,16 @@ class NoSuchEventError(LookupError):
     """No event has this id, or several begin with it; the text says which."""
 
 
-def open_for_reading(path: Path) -> Engine:
+def open_for_reading(place: Place) -> Engine:
     """The inbox of a receiver, running or not.
 
     Raises:
         InboxUnavailableError: there is none yet, or it cannot be read.
     """
+    return postgresql.open_for_reading(place) if isinstance(place, DatabaseServer) else _open_file(place)
+
+
+def _open_file(path: Path) -> Engine:
     if not path.is_file():
         raise InboxUnavailableError(f"there is no inbox at {path} yet; `webhooks serve` makes it")
     engine = reading_engine(path)
@@ -80,13 +86,13 @@ def open_for_reading(path: Path) -> Engine:
 class InboxReader:
     """Reads events, and what was counted over all of them."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, place: Place) -> None:
         """Open the inbox.
 
         Raises:
             InboxUnavailableError: there is none yet, or it cannot be read.
         """
-        self._engine = open_for_reading(path)
+        self._engine = open_for_reading(place)
 
     def events(self, wanted: EventFilter) -> list[Row]:
         """The newest events that fit, newest first, without their bodies; with what holds them up."""

@@ -12,20 +12,21 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.dialects.postgresql import insert as upsert  # SQLite knows it too
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
 from handlers.interface import Endpoint, JsonObject
-from service.inbox import drift_ledger, handovers
+from service.inbox import drift_ledger, handovers, postgresql
 from service.inbox.instant import instant
 from service.inbox.interface import NewEvent, State
 from service.inbox.known_events import KnownEvents, columns_of
 from service.inbox.packed import pack, unpack
+from service.inbox.place import DatabaseServer, Place
 from service.inbox.repair_rules import (
+    IN_FLIGHT,
     Action,
     Measure,
     Standing,
@@ -37,10 +38,14 @@ from service.inbox.repair_rules import (
     to_hand_over_again,
 )
 from service.inbox.schema import audit, destination, edited_body, event, event_order, handover, mirror, snapshot
+from service.inbox.shared import TRIES, event_locks
 from service.inbox.sqlite import WAL_CHECKPOINT_BYTES, DatabaseFile, checkpoint, unavailable, writing_engine
 
 #: A command has a person in front of it, who rather waits than tries again.
 BUSY_SECONDS = 60.0
+
+#: Seconds to wait for a worker that is busy with an event's order.
+MOMENT = 2.0
 
 #: Bounds of one transaction: events, and seconds from its beginning to its commit.
 MAX_EVENTS = 50
@@ -71,10 +76,14 @@ class Treated:
 class Repair:
     """Writes to the inbox, beside the receiver and the worker."""
 
-    def __init__(self, path: Path, *, user: str, current_of: CurrentOf) -> None:
-        """`path` is an inbox with the present tables; `user` goes on record."""
-        self._file = DatabaseFile(path, 0)
-        self._engine: Engine = writing_engine(path, BUSY_SECONDS)
+    def __init__(self, place: Place, *, user: str, current_of: CurrentOf) -> None:
+        """`place` is an inbox with the present tables; `user` goes on record."""
+        self._file = None if isinstance(place, DatabaseServer) else DatabaseFile(place, 0)
+        self._engine: Engine = (
+            postgresql.writing_engine(place, lock_seconds=BUSY_SECONDS, statement_seconds=BUSY_SECONDS)
+            if isinstance(place, DatabaseServer)
+            else writing_engine(place, BUSY_SECONDS)
+        )
         self._user = user
         self._current_of = current_of
 
@@ -130,6 +139,8 @@ class Repair:
         self._transaction(lambda connection: self._resume(connection, name, reason))
 
     def _transaction(self, work: Callable[[Connection], T]) -> T:
+        if self._file is None:
+            return self._shared_transaction(work)
         try:
             with self._engine.begin() as connection:
                 return work(connection)
@@ -138,9 +149,40 @@ class Repair:
         except DBAPIError as error:
             raise unavailable(error) from error
 
+    def _shared_transaction(self, work: Callable[[Connection], T]) -> T:
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                with self._engine.begin() as connection:
+                    done = work(connection)
+                    postgresql.notify(connection)
+            except DBAPIError as error:
+                if postgresql.is_mistake(error):
+                    raise
+                if postgresql.is_collision(error) and tries < TRIES:
+                    continue
+                raise postgresql.unavailable(error) from error
+            return done
+
+    def _held_by_workers(self, connection: Connection, ids: Sequence[str]) -> set[str]:
+        """Which of these events a worker is busy with, for longer than a moment; the others are ours until the end
+        of the transaction. On a server only: elsewhere a transaction keeps everybody out."""
+        if self._file is not None:
+            return set()
+        rows = connection.execute(select(event.c.id, event.c.key).where(event.c.id.in_(ids)))
+        locks = {row.id: postgresql.work_lock(row.key, row.id) for row in rows}
+        missing, until = set(locks.values()), time.monotonic() + MOMENT
+        while missing:
+            missing -= postgresql.try_locks(connection, sorted(missing), transaction=True)
+            if missing and time.monotonic() > until:
+                break
+            time.sleep(0.01 if missing else 0.0)
+        return {event_id for event_id, lock in locks.items() if lock in missing}
+
     def _keep_log_small(self) -> None:
         """Nobody else does, if neither receiver nor worker is running."""
-        if self._file.wal_bytes() > WAL_CHECKPOINT_BYTES:
+        if self._file is not None and self._file.wal_bytes() > WAL_CHECKPOINT_BYTES:
             with suppress(DBAPIError):  # it stays as it is, and is tried again
                 checkpoint(self._engine, "PASSIVE")
 
@@ -148,11 +190,12 @@ class Repair:
         self, connection: Connection, ids: Sequence[str], measure: Measure
     ) -> tuple[float, list[Treated]]:
         """As many as there is time for; and since when others have been waiting for this transaction."""
+        held = self._held_by_workers(connection, ids)
         began = time.monotonic()
         now = _now()
         treated, records = [], []
         for standing in standings(connection, ids, measure):
-            left = obstacle(standing, measure, now)
+            left = IN_FLIGHT if standing.event.id in held else obstacle(standing, measure, now)
             if left is None:
                 _TREATMENTS[measure.action](self, connection, standing, measure, now)
                 records.append(self._record(measure.action, standing.event.id, measure.reason, measure.destination))
@@ -243,6 +286,8 @@ class Repair:
     def _release(
         self, connection: Connection, new: NewEvent, edited: tuple[str, bytes] | None, reason: str
     ) -> str | None:
+        if self._file is None:
+            postgresql.take_turns(connection, event_locks(new))
         state = connection.execute(select(event.c.state).where(event.c.id == new.id)).scalar_one()
         if state != State.QUARANTINED:
             raise NotPossibleError(f"{new.id} is {state}, not in quarantine")

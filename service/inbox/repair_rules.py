@@ -66,7 +66,7 @@ _HANDOVERS = (
     .order_by(handover.c.destination, handover.c.round)
 )
 
-_IN_FLIGHT = "an attempt is under way; try again when it has ended (pause the destination, so that no other begins)"
+IN_FLIGHT = "an attempt is under way; try again when it has ended (pause the destination, so that no other begins)"
 
 
 def standings(connection: Connection, ids: Sequence[str], measure: Measure) -> list[Standing]:
@@ -82,7 +82,7 @@ def standings(connection: Connection, ids: Sequence[str], measure: Measure) -> l
 def obstacle(standing: Standing, measure: Measure, now: str) -> str | None:
     """Why that cannot be done to this event; None if it can."""
     if any(one.started_at is not None for one in standing.handovers):
-        return _IN_FLIGHT
+        return IN_FLIGHT
     if measure.destination is not None and not standing.handovers:
         return f"it was never on its way to {measure.destination}"
     match measure.action:

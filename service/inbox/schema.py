@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import (
-    JSON,
-    Boolean,
-    Column,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    Table,
-    Text,
-    text,
-)
+from sqlalchemy import Boolean, Column, ForeignKey, Index, MetaData, Table
+
+from service.inbox.column_types import JSON, Integer, LargeBinary, Text, where
 
 #: The migration that leads to these tables; a test compares.
 VERSION = "0003"
@@ -65,9 +55,9 @@ event = Table(
     Index("event_by_message", "message_id", "endpoint"),
     Index("event_by_content", "content_hash", "endpoint"),
     Index("event_by_body", "body_hash", unique=True),
-    Index("event_quarantined", "kept_length", sqlite_where=text("state = 'quarantined'")),
-    Index("event_to_apply", "apply_at", "seq", sqlite_where=text("apply_at IS NOT NULL")),
-    Index("event_not_applied", "key", "seq", sqlite_where=text("applied_at IS NULL")),
+    Index("event_quarantined", "kept_length", **where("state = 'quarantined'")),
+    Index("event_to_apply", "apply_at", "seq", **where("apply_at IS NOT NULL")),
+    Index("event_not_applied", "key", "seq", **where("applied_at IS NULL")),
     sqlite_autoincrement=True,
 )
 
@@ -213,9 +203,9 @@ handover = Table(
     Column("outcome", Text),  # of the last attempt
     Column("reason", Text),
     Index("handover_of_event", "event_id", "destination", "round", unique=True),
-    Index("handover_due", "destination", "due_at", "id", sqlite_where=text("ready")),
-    Index("handover_open", "destination", "key", "id", sqlite_where=text("open")),
-    Index("handover_started", "started_at", sqlite_where=text("started_at IS NOT NULL")),
+    Index("handover_due", "destination", "due_at", "id", **where("ready")),
+    Index("handover_open", "destination", "key", "id", **where("open")),
+    Index("handover_started", "started_at", **where("started_at IS NOT NULL")),
     sqlite_autoincrement=True,
 )
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, literal_column, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.dialects.postgresql import insert as upsert  # SQLite knows it too
 
 from service.inbox import drift_ledger
 from service.inbox.instant import instant
@@ -88,7 +88,8 @@ def store(
         if rows:
             connection.execute(insert(table), rows)
     if pending.again:
-        connection.execute(_COUNT_DELIVERY, pending.again)
+        # In one order, so that two receivers do not wait for each other.
+        connection.execute(_COUNT_DELIVERY, sorted(pending.again, key=lambda row: str(row["event_id"])))
     if pending.beyond_contract:
         drift_ledger.record(connection, pending.beyond_contract)
     return results
@@ -127,7 +128,7 @@ def quarantine_usage(connection: Connection) -> tuple[int, int]:
             event.c.state == literal_column(f"'{State.QUARANTINED}'")
         )
     ).one()
-    return bodies, size
+    return bodies, int(size)
 
 
 class _Quarantine:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -43,8 +45,40 @@ log = logging.getLogger(__name__)
 MAX_BYTES = 4 * 1024 * 1024
 
 
-class WorkStore:
-    """Opened by the one worker."""
+class Worked(ABC):
+    """What the worker's loop knows of its store."""
+
+    longest_sleep = 5.0
+    """Seconds that the worker may sleep at most."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the database."""
+
+    @abstractmethod
+    def write(self) -> AbstractContextManager[Work]:
+        """One transaction, on disk when it is left without an exception."""
+
+    @abstractmethod
+    def look(self) -> AbstractContextManager[Look]:
+        """Questions to the inbox, each answered by what is on disk at that moment."""
+
+    @abstractmethod
+    def material(self, event_id: str) -> Material:
+        """What an attempt needs; may be asked from any thread."""
+
+    @property
+    def pause(self) -> float:
+        """Seconds until the next turn at least: others may hold what there would be to do."""
+        return 0.0
+
+    def tend(self, now: datetime) -> int:
+        """Put back what other workers left when they died; how many."""
+        return 0
+
+
+class WorkStore(Worked):
+    """The inbox in a file, opened by the one worker."""
 
     def __init__(self, path: Path, *, busy_timeout: float, wal_max_bytes: int, readers: int) -> None:
         """Open the database.
@@ -143,7 +177,7 @@ class Look:
         """Events to be merged, in the order of their time: at most `limit`, and no more than fit into memory."""
         events: list[AcceptedEvent] = []
         for row in self._ask(sql.TO_APPLY, {"now": instant(now), "limit": limit}):
-            events.append(_accepted(row))
+            events.append(accepted(row))
             if sum(len(event.body) for event in events) > MAX_BYTES:
                 break
         return events
@@ -151,7 +185,7 @@ class Look:
     def one_to_apply(self, event_id: str) -> AcceptedEvent | None:
         """The event, if it waits to be merged, now or later."""
         row = self._ask(sql.ONE_TO_APPLY, {"id": event_id}).first()
-        return None if row is None else _accepted(row)
+        return None if row is None else accepted(row)
 
     def next_to_apply(self) -> str | None:
         """When the next event is to be merged."""
@@ -200,10 +234,17 @@ class Work:
         What is planned for a time after `latest`, or was received in the future, was so before the clock of the
         machine was set back, and is due now.
         """
-        times = {"now": instant(now), "latest": instant(latest)}
-        self._connection.execute(sql.APPLY_WHAT_CAME_IN_THE_FUTURE, times)
-        self._connection.execute(sql.HAND_OVER_WHAT_IS_TOO_FAR_AWAY, times)
+        self._make_up_for_the_clock(now, latest)
         rows = self._connection.execute(sql.IN_FLIGHT).all()
+        self._repeat(rows, now)
+        return len(rows)
+
+    def _make_up_for_the_clock(self, now: datetime, latest: datetime) -> None:
+        times = {"now": instant(now), "latest": instant(latest)}
+        self._connection.execute(sql.APPLY_WHAT_CAME_IN_THE_FUTURE, {"now": times["now"]})
+        self._connection.execute(sql.HAND_OVER_WHAT_IS_TOO_FAR_AWAY, times)
+
+    def _repeat(self, rows: Sequence[Any], now: datetime) -> None:
         for row in rows:
             self._connection.execute(
                 sql.REPEAT, {"id": row.id, "now": instant(now), "outcome": AttemptOutcome.INTERRUPTED.value}
@@ -219,7 +260,6 @@ class Work:
                 },
             )
             handovers.settle(self._connection, row.event_id)
-        return len(rows)
 
     def take_over(self, endpoints: Sequence[Endpoint], now: datetime) -> None:
         """Go on with what came in there and was left to its sender for a while."""
@@ -244,6 +284,10 @@ class Work:
     def of_event(self, event_id: str, destination: str) -> Any | None:
         """The latest handover of an event to a destination, as a row."""
         return self._connection.execute(sql.OF_EVENT, {"event_id": event_id, "destination": destination}).first()
+
+    def is_in_other_hands(self, row: Any) -> bool:
+        """Whether another worker is busy with this handover, or with another one of its key."""
+        return False
 
     def claim_one(self, row: Any, now: datetime) -> Claim:
         """This very handover, whatever its time; it may be dead."""
@@ -308,7 +352,8 @@ class Work:
         return EventStanding(Endpoint(row.endpoint), State(row.state), row.reason, bool(row.handed_over))
 
 
-def _accepted(row: Any) -> AcceptedEvent:
+def accepted(row: Any) -> AcceptedEvent:
+    """From a row of `TO_APPLY`."""
     return AcceptedEvent(
         seq=row.seq,
         id=row.id,

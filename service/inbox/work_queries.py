@@ -23,6 +23,15 @@ TO_APPLY = text(
     f"{_EVENT_TO_APPLY} WHERE event.apply_at IS NOT NULL AND event.apply_at <= :now"
     " ORDER BY event.apply_at, event.seq LIMIT :limit"
 )
+CANDIDATES_TO_APPLY = text(
+    "SELECT id, key FROM event WHERE apply_at IS NOT NULL AND apply_at <= :now ORDER BY apply_at, seq LIMIT :limit"
+)
+THESE_TO_APPLY = text(
+    f"{_EVENT_TO_APPLY} WHERE event.id IN :ids AND event.apply_at IS NOT NULL AND event.apply_at <= :now"
+    " ORDER BY event.apply_at, event.seq"
+).bindparams(bindparam("ids", expanding=True))
+KEY_TO_APPLY = text("SELECT key FROM event WHERE id = :id AND apply_at IS NOT NULL")
+KEY_OF = text("SELECT key FROM event WHERE id = :id")
 ONE_TO_APPLY = text(f"{_EVENT_TO_APPLY} WHERE event.id = :id AND event.apply_at IS NOT NULL")
 NEXT_TO_APPLY = text("SELECT min(apply_at) FROM event WHERE apply_at IS NOT NULL")
 DUE = text("SELECT 1 FROM handover WHERE ready AND destination = :destination AND due_at <= :now LIMIT 1")
@@ -92,6 +101,16 @@ READY = text(
     "SELECT id, event_id, destination, round, key, attempts, refused_ms FROM handover"
     " WHERE ready AND destination = :destination AND due_at <= :now ORDER BY due_at, id LIMIT :limit"
 )
+THESE_READY = text(
+    "SELECT id, event_id, destination, round, key, attempts, refused_ms FROM handover"
+    " WHERE id IN :ids AND ready AND due_at <= :now ORDER BY due_at, id FOR UPDATE"
+).bindparams(bindparam("ids", expanding=True))
+TOKENS = text("SELECT id, state, attempts, started_at FROM handover WHERE id IN :ids FOR UPDATE").bindparams(
+    bindparam("ids", expanding=True)
+)
+STILL_IN_FLIGHT = text(
+    "SELECT id, event_id, started_at FROM handover WHERE id IN :ids AND started_at IS NOT NULL FOR UPDATE"
+).bindparams(bindparam("ids", expanding=True))
 #: What was never attempted there, before what may be the reason why the destination seems to be unavailable.
 FRESH = text(
     "SELECT id, event_id, destination, round, key, attempts, refused_ms FROM handover"

@@ -17,7 +17,7 @@ from service import txml
 from service.event_reader import EventReader
 from service.inbox.interface import InboxUnavailableError
 from service.inbox.packed import packed_json, unpack
-from service.inbox.work import WorkStore
+from service.inbox.work import Worked
 from service.inbox.work_values import Claim, Material
 from service.json_text import exact_json
 from service.log import place_of
@@ -32,7 +32,7 @@ class Attempts:
 
     def __init__(
         self,
-        store: WorkStore,
+        store: Worked,
         destinations: Mapping[str, Destination],
         terms: Mapping[str, Terms],
         readers: Mapping[Endpoint, EventReader],

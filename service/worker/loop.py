@@ -18,10 +18,10 @@ from typing import TypeVar
 from handlers.interface import Accepted, Endpoint, Refused, TimedOut, Unavailable
 from service.inbox.applying import ChangedMeanwhileError, to_write
 from service.inbox.interface import InboxUnavailableError, State
-from service.inbox.work import Look, Work, WorkStore
+from service.inbox.work import Look, Work, Worked
 from service.inbox.work_values import AcceptedEvent, Applied, Claim, Finished
 from service.log import quoted
-from service.wake import WakeUp
+from service.wake import Waking
 from service.worker.attempts import Attempts
 from service.worker.clock import now as _now
 from service.worker.crew import Crew
@@ -36,8 +36,6 @@ Item = TypeVar("Item")
 
 #: Events that are merged in one transaction: senders wait for the database no longer than it takes to write these.
 MAX_BATCH = 32
-#: Seconds of sleep at most: a moment that was missed is found then.
-LONGEST_SLEEP = 5.0
 #: Seconds between two attempts to write while the store refuses.
 STORE_PAUSE = 0.5
 
@@ -61,8 +59,8 @@ class Worker:
 
     def __init__(
         self,
-        store: WorkStore,
-        wake_up: WakeUp,
+        store: Worked,
+        wake_up: Waking,
         merging: Merging,
         attempts: Attempts,
         lanes: Mapping[str, Lane],
@@ -145,6 +143,8 @@ class Worker:
         _drain_queue(self._ended, self._to_write)
         _drain_queue(self._asked, self._requests)
         now = _now()
+        if left := self._store.tend(now):
+            log.warning("action=recovered interrupted_attempts=%d", left)
         with self._store.look() as look:
             return self._turn_with(look, now)
 
@@ -167,8 +167,8 @@ class Worker:
             for claim in begun:
                 self._crew.submit(partial(self._attempt, claim))
             if len(events) == MAX_BATCH or self._requests:
-                return 0.0
-        return self._seconds_to_wait(look)
+                return self._store.pause
+        return max(self._seconds_to_wait(look), self._store.pause)
 
     def _merged(self, look: Look, events: list[AcceptedEvent]) -> tuple[list[Applied], set[str]]:
         """What is to be written of these events and of those that were asked for, all in one go so that each sees
@@ -305,6 +305,8 @@ class Worker:
             answers.append((request, answer or InlineAnswer.DONE, standing.reason))
         elif row.state in (State.DONE, State.CANCELLED):
             answers.append((request, InlineAnswer.DONE, None))
+        elif work.is_in_other_hands(row):
+            return False
         elif row.state == State.PROCESSING:
             asked.setdefault(row.id, []).append(request)
         elif row.blocked:
@@ -335,7 +337,7 @@ class Worker:
     def _seconds_to_wait(self, look: Look) -> float:
         """Until the next event, attempt or probe is due."""
         moments = [look.next_to_apply()]
-        seconds = [LONGEST_SLEEP]
+        seconds = [self._store.longest_sleep]
         monotonic = time.monotonic()
         for name, lane in self._lanes.items():
             if (until := lane.waits_until(monotonic)) is not None:

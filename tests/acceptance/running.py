@@ -16,6 +16,7 @@ import requests
 import trustme
 
 from service.console.events import event_json
+from service.inbox.place import Place
 from service.inbox.reader import InboxReader
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,6 +51,7 @@ class RunningService:
         self.config = folder / "webhooks.toml"
         self.process: subprocess.Popen[bytes] | None = None
         self.log = folder / "service.log"
+        self.place: Place = folder / "data" / "inbox.db"
         authority = trustme.CA()
         authority.cert_pem.write_to_path(str(self.ca))
         certificate = authority.issue_cert("localhost", "127.0.0.1")
@@ -169,7 +171,7 @@ port = {self.port}
 
     def event(self, event_id: str) -> dict[str, Any]:
         """What `webhooks events show --json` shows, without starting a process for it."""
-        row: dict[str, Any] = json.loads(event_json(InboxReader(self.database).event(event_id)))
+        row: dict[str, Any] = json.loads(event_json(InboxReader(self.place).event(event_id)))
         return row
 
     def wait_for_state(self, event_id: str, state: str, seconds: float = 30.0) -> dict[str, Any]:
@@ -182,7 +184,7 @@ port = {self.port}
 
     def raw(self, event_id: str) -> bytes:
         """What `webhooks events show --raw` prints, without starting a process for it."""
-        return InboxReader(self.database).body(event_id)
+        return InboxReader(self.place).body(event_id)
 
 
 def example(name: str) -> bytes:

@@ -215,7 +215,7 @@ def judge(service: RunningService, erp: Erp, script: list[Order], sent: Sent) ->
 
 def all_done(service: RunningService) -> bool:
     """Asked often, so without a process of its own."""
-    reader = InboxReader(service.database)
+    reader = InboxReader(service.place)
     return not any(
         reader.events(EventFilter(state=state, limit=1))
         for state in (State.RECEIVED, State.PROCESSING, State.WAITING)

@@ -21,6 +21,7 @@ from alembic.migration import MigrationContext
 
 from handlers.interface import Endpoint, EventFacts
 from service.inbox import sqlite
+from service.inbox.grouped import GroupedInbox
 from service.inbox.interface import (
     Delivery,
     InboxUnavailableError,
@@ -32,10 +33,24 @@ from service.inbox.interface import (
     new_id,
 )
 from service.inbox.local import LocalInbox
+from service.inbox.place import DatabaseServer, Place
 from service.inbox.reader import EventFilter, InboxReader
 from service.inbox.schema import metadata
+from service.inbox.shared import SharedInbox
 from service.inbox.sqlite import writing_engine
 from service.inbox.transaction import QuarantineBudget
+
+
+def inbox_in(place: Place, **changes: Any) -> GroupedInbox:
+    """An inbox in either store."""
+    if not isinstance(place, DatabaseServer):
+        return inbox_at(place, **changes)
+    settings: dict[str, Any] = {
+        "budget": QuarantineBudget(1_000_000, 100),
+        "busy_timeout": 2.0,
+        "commit_timeout": 5.0,
+    }
+    return SharedInbox(place, **(settings | changes))
 
 
 def inbox_at(path: Path, **changes: Any) -> LocalInbox:
@@ -80,7 +95,7 @@ def refused(body: bytes = b"nonsense", endpoint: Endpoint = Endpoint.ORDER) -> R
     return RefusedBody(new_id(), delivery(body, endpoint), 400, "body-refused", "no JSON", (), 0)
 
 
-def use(inbox: LocalInbox, what: Callable[[LocalInbox], Awaitable[Any]]) -> Any:
+def use(inbox: GroupedInbox, what: Callable[[Any], Awaitable[Any]]) -> Any:
     """Start the inbox, do something with it, stop it."""
 
     async def whole() -> Any:
@@ -94,108 +109,108 @@ def use(inbox: LocalInbox, what: Callable[[LocalInbox], Awaitable[Any]]) -> Any:
     return asyncio.run(whole())
 
 
-def accept_all(path: Path, *events: NewEvent) -> list[Stored]:
-    async def accept(inbox: LocalInbox) -> list[Stored]:
+def accept_all(place: Place, *events: NewEvent) -> list[Stored]:
+    async def accept(inbox: GroupedInbox) -> list[Stored]:
         return [await inbox.accept(one) for one in events]
 
-    stored: list[Stored] = use(inbox_at(path), accept)
+    stored: list[Stored] = use(inbox_in(place), accept)
     return stored
 
 
-def test_same_message_with_same_content_is_a_duplicate_and_keeps_the_first_id(tmp_path: Path) -> None:
+def test_same_message_with_same_content_is_a_duplicate_and_keeps_the_first_id(place: Place) -> None:
     first, again = event("m1"), event("m1")
-    stored = accept_all(tmp_path / "inbox.db", first, again)
+    stored = accept_all(place, first, again)
     assert stored == [Stored(first.id), Stored(first.id, duplicate=True)]
-    (row,) = InboxReader(tmp_path / "inbox.db").events(EventFilter())
+    (row,) = InboxReader(place).events(EventFilter())
     assert row["deliveries"] == 2
 
 
-def test_duplicates_are_recognised_after_a_restart(tmp_path: Path) -> None:
+def test_duplicates_are_recognised_after_a_restart(place: Place) -> None:
     first, again = event("m1"), event("m1")
-    accept_all(tmp_path / "inbox.db", first)
-    assert accept_all(tmp_path / "inbox.db", again) == [Stored(first.id, duplicate=True)]
+    accept_all(place, first)
+    assert accept_all(place, again) == [Stored(first.id, duplicate=True)]
 
 
-def test_ten_copies_at_once_become_one_event(tmp_path: Path) -> None:
-    async def at_once(inbox: LocalInbox) -> list[Stored]:
+def test_ten_copies_at_once_become_one_event(place: Place) -> None:
+    async def at_once(inbox: GroupedInbox) -> list[Stored]:
         return list(await asyncio.gather(*(inbox.accept(event("m1")) for _ in range(10))))
 
-    stored = use(inbox_at(tmp_path / "inbox.db"), at_once)
+    stored = use(inbox_in(place), at_once)
     assert len({one.id for one in stored}) == 1
     assert sum(not one.duplicate for one in stored) == 1
 
 
-def test_same_message_at_another_endpoint_is_another_event(tmp_path: Path) -> None:
-    stored = accept_all(tmp_path / "inbox.db", event("m1"), event("m1", endpoint=Endpoint.SHIPMENT))
+def test_same_message_at_another_endpoint_is_another_event(place: Place) -> None:
+    stored = accept_all(place, event("m1"), event("m1", endpoint=Endpoint.SHIPMENT))
     assert not stored[1].duplicate
     assert stored[1].other_content_as is None
 
 
-def test_same_message_with_other_content_is_stored_and_points_to_the_earlier_event(tmp_path: Path) -> None:
+def test_same_message_with_other_content_is_stored_and_points_to_the_earlier_event(place: Place) -> None:
     first, other, other_again = event("m1", b"a"), event("m1", b"b"), event("m1", b"b")
-    stored = accept_all(tmp_path / "inbox.db", first, other, other_again)
+    stored = accept_all(place, first, other, other_again)
     assert stored[1] == Stored(other.id, other_content_as=first.id)
     assert stored[2] == Stored(other.id, duplicate=True)
 
 
-def test_content_seen_before_without_message_id_is_stored_and_marked(tmp_path: Path) -> None:
+def test_content_seen_before_without_message_id_is_stored_and_marked(place: Place) -> None:
     first, again = event(None), event(None)
-    stored = accept_all(tmp_path / "inbox.db", first, again)
+    stored = accept_all(place, first, again)
     assert stored[1] == Stored(again.id, repeat_of=first.id)
 
 
 @pytest.mark.parametrize(
     "changes", [{"name": "OrderResentByBuyer"}, {"version": None}], ids=["a resend", "no version in it"]
 )
-def test_content_seen_before_is_not_marked_for(tmp_path: Path, changes: dict[str, Any]) -> None:
-    stored = accept_all(tmp_path / "inbox.db", event(None, **changes), event(None, **changes))
+def test_content_seen_before_is_not_marked_for(place: Place, changes: dict[str, Any]) -> None:
+    stored = accept_all(place, event(None, **changes), event(None, **changes))
     assert stored[1].repeat_of is None
     assert stored[0].id != stored[1].id
 
 
-def test_a_shipment_is_found_by_each_of_its_order_numbers(tmp_path: Path) -> None:
-    (stored,) = accept_all(tmp_path / "inbox.db", event("m1"))
-    reader = InboxReader(tmp_path / "inbox.db")
+def test_a_shipment_is_found_by_each_of_its_order_numbers(place: Place) -> None:
+    (stored,) = accept_all(place, event("m1"))
+    reader = InboxReader(place)
     for number in ("PO1", "PO2"):
         assert [row["id"] for row in reader.events(EventFilter(purchase_order_number=number))] == [stored.id]
     assert reader.events(EventFilter(purchase_order_number="PO")) == []
 
 
-def test_same_refused_body_keeps_its_id(tmp_path: Path) -> None:
-    async def twice(inbox: LocalInbox) -> list[Stored]:
+def test_same_refused_body_keeps_its_id(place: Place) -> None:
+    async def twice(inbox: GroupedInbox) -> list[Stored]:
         return [await inbox.quarantine(refused()), await inbox.quarantine(refused())]
 
-    first, again = use(inbox_at(tmp_path / "inbox.db"), twice)
+    first, again = use(inbox_in(place), twice)
     assert again == Stored(first.id, duplicate=True)
-    (row,) = InboxReader(tmp_path / "inbox.db").events(EventFilter(state=State.QUARANTINED))
+    (row,) = InboxReader(place).events(EventFilter(state=State.QUARANTINED))
     assert row["deliveries"] == 2
 
 
 @pytest.mark.parametrize("budget", [QuarantineBudget(100, 3), QuarantineBudget(25, 100)], ids=["bodies", "bytes"])
-def test_a_full_quarantine_refuses_and_never_evicts(tmp_path: Path, budget: QuarantineBudget) -> None:
-    async def fill(inbox: LocalInbox) -> None:
+def test_a_full_quarantine_refuses_and_never_evicts(place: Place, budget: QuarantineBudget) -> None:
+    async def fill(inbox: GroupedInbox) -> None:
         kept = [await inbox.quarantine(refused(b"body %d." % i)) for i in range(3)]
         with pytest.raises(InboxUnavailableError, match="quarantine is full"):
             await inbox.quarantine(refused(b"body 9."))
         assert (await inbox.quarantine(refused(b"body 0."))).id == kept[0].id
         assert not (await inbox.accept(event("m1"))).duplicate
 
-    use(inbox_at(tmp_path / "inbox.db", budget=budget), fill)
-    assert len(InboxReader(tmp_path / "inbox.db").events(EventFilter(state=State.QUARANTINED))) == 3
+    use(inbox_in(place, budget=budget), fill)
+    assert len(InboxReader(place).events(EventFilter(state=State.QUARANTINED))) == 3
 
 
-def test_one_bad_job_does_not_fail_the_others_of_its_transaction(tmp_path: Path) -> None:
+def test_one_bad_job_does_not_fail_the_others_of_its_transaction(place: Place) -> None:
     bad = event("m\ud800")  # no database can store half a character
 
-    async def together(inbox: LocalInbox) -> list[Any]:
+    async def together(inbox: GroupedInbox) -> list[Any]:
         jobs = (event("m1"), bad, event("m2"))
         return list(await asyncio.gather(*(inbox.accept(job) for job in jobs), return_exceptions=True))
 
-    first, failed, last = use(inbox_at(tmp_path / "inbox.db"), together)
+    first, failed, last = use(inbox_in(place), together)
     assert isinstance(failed, Exception)
     assert not isinstance(failed, InboxUnavailableError)
     assert {first.duplicate, last.duplicate} == {False}
-    assert len(InboxReader(tmp_path / "inbox.db").events(EventFilter())) == 2
+    assert len(InboxReader(place).events(EventFilter())) == 2
 
 
 def test_locked_database_fails_the_waiters_and_recovers(tmp_path: Path) -> None:
@@ -373,8 +388,8 @@ def test_inbox_of_a_newer_version_is_refused_in_one_sentence(tmp_path: Path) -> 
         inbox_at(path).open()
 
 
-def test_waiters_of_a_dead_writer_are_failed_and_those_behind_them_are_served(tmp_path: Path) -> None:
-    inbox = inbox_at(tmp_path / "inbox.db")
+def test_waiters_of_a_dead_writer_are_failed_and_those_behind_them_are_served(place: Place) -> None:
+    inbox = inbox_in(place)
     commit, died = inbox._commit, threading.Event()
 
     def die_once(jobs: Any) -> Any:
@@ -437,15 +452,15 @@ def test_a_reader_that_never_lets_go_leads_to_503_not_to_a_full_disk(
     use(inbox_at(path, wal_max_bytes=1024 * 1024), load)
 
 
-def test_rejected_logins_add_up(tmp_path: Path) -> None:
+def test_rejected_logins_add_up(place: Place) -> None:
     login = RejectedLogin("main", Endpoint.ORDER, 2, datetime.now(UTC))
 
-    async def report(inbox: LocalInbox) -> None:
+    async def report(inbox: GroupedInbox) -> None:
         await inbox.report_rejected((login,))
         await inbox.report_rejected((login,))
 
-    use(inbox_at(tmp_path / "inbox.db"), report)
-    (row,) = InboxReader(tmp_path / "inbox.db").rejected_logins()
+    use(inbox_in(place), report)
+    (row,) = InboxReader(place).rejected_logins()
     assert row["count"] == 4
 
 
@@ -456,8 +471,8 @@ def test_migrations_lead_to_the_schema_in_the_code(tmp_path: Path) -> None:
         assert compare_metadata(context, metadata) == []
 
 
-def test_stopped_inbox_stores_what_waits_and_refuses_what_comes_later(tmp_path: Path) -> None:
-    inbox = inbox_at(tmp_path / "inbox.db")
+def test_stopped_inbox_stores_what_waits_and_refuses_what_comes_later(place: Place) -> None:
+    inbox = inbox_in(place)
 
     async def stop_with_waiters() -> list[Any]:
         inbox.open()
@@ -471,4 +486,4 @@ def test_stopped_inbox_stores_what_waits_and_refuses_what_comes_later(tmp_path: 
 
     outcomes = asyncio.run(stop_with_waiters())
     assert all(isinstance(outcome, Stored) for outcome in outcomes)
-    assert len(InboxReader(tmp_path / "inbox.db").events(EventFilter())) == 20
+    assert len(InboxReader(place).events(EventFilter())) == 20

@@ -19,14 +19,17 @@ from alembic.script import ScriptDirectory
 from handlers.interface import Endpoint, JsonValue
 from service.inbox import migrate
 from service.inbox.drift_ledger import MAX_ROWS, NOT_TOLD_APART
+from service.inbox.grouped import GroupedInbox
 from service.inbox.instant import instant
 from service.inbox.interface import CredentialUse, InboxUnavailableError, NewEvent
 from service.inbox.local import LocalInbox
+from service.inbox.place import Place
 from service.inbox.reader import InboxReader
 from service.inbox.schema import VERSION
 from service.inbox.sqlite import writing_engine
 from service.logins import LoginCounter
-from tests.integration.test_inbox import accept_all, event, inbox_at, use
+from tests.integration.test_inbox import accept_all, event, inbox_at, inbox_in, use
+from tests.stores import execute
 
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
 
@@ -47,7 +50,7 @@ def with_drift(
     )
 
 
-def drift_in(path: Path, **filters: Any) -> dict[str, tuple[str, str, int, str]]:
+def drift_in(path: Place, **filters: Any) -> dict[str, tuple[str, str, int, str]]:
     """Detail (or the kind of the row for all the rest) -> since, last, events, example."""
     return {
         row["detail"] or row["kind"]: (row["first_at"], row["last_at"], row["events"], row["example_event_id"])
@@ -55,8 +58,8 @@ def drift_in(path: Path, **filters: Any) -> dict[str, tuple[str, str, int, str]]
     }
 
 
-def test_drift_is_one_row_with_since_last_how_many_events_and_the_latest_of_them(tmp_path: Path) -> None:
-    path = tmp_path / "inbox.db"
+def test_drift_is_one_row_with_since_last_how_many_events_and_the_latest_of_them(place: Place) -> None:
+    path = place
     first = with_drift("m1", "a", "b")
     last = with_drift("m2", "a", at=NOW + timedelta(hours=1))
     accept_all(path, first, last)
@@ -66,37 +69,37 @@ def test_drift_is_one_row_with_since_last_how_many_events_and_the_latest_of_them
     }
 
 
-def test_events_of_one_transaction_add_up_as_those_of_several_do(tmp_path: Path) -> None:
-    path = tmp_path / "inbox.db"
+def test_events_of_one_transaction_add_up_as_those_of_several_do(place: Place) -> None:
+    path = place
 
-    async def at_once(inbox: LocalInbox) -> None:
+    async def at_once(inbox: GroupedInbox) -> None:
         await asyncio.gather(*(inbox.accept(with_drift(f"m{i}", "a", f"b{i % 3}")) for i in range(30)))
 
-    use(inbox_at(path), at_once)
-    use(inbox_at(path), lambda inbox: inbox.accept(with_drift("after a restart", "a")))
+    use(inbox_in(path), at_once)
+    use(inbox_in(path), lambda inbox: inbox.accept(with_drift("after a restart", "a")))
     counts = {detail: row[2] for detail, row in drift_in(path).items()}
     assert counts == {"a": 31, "b0": 10, "b1": 10, "b2": 10}
 
 
-def test_duplicate_does_not_count_again(tmp_path: Path) -> None:
-    path = tmp_path / "inbox.db"
+def test_duplicate_does_not_count_again(place: Place) -> None:
+    path = place
     first = with_drift("m1", "a")
 
-    async def copies(inbox: LocalInbox) -> None:
+    async def copies(inbox: GroupedInbox) -> None:
         await inbox.accept(first)
         await asyncio.gather(*(inbox.accept(with_drift("m1", "a", at=NOW + timedelta(1))) for _ in range(5)))
 
-    use(inbox_at(path), copies)
+    use(inbox_in(path), copies)
     assert drift_in(path) == {"a": (instant(NOW), instant(NOW), 1, first.id)}
 
 
-def test_event_without_drift_leaves_no_row(tmp_path: Path) -> None:
-    accept_all(tmp_path / "inbox.db", event("m1"))
-    assert drift_in(tmp_path / "inbox.db") == {}
+def test_event_without_drift_leaves_no_row(place: Place) -> None:
+    accept_all(place, event("m1"))
+    assert drift_in(place) == {}
 
 
-def test_drift_is_told_apart_by_endpoint_and_by_time(tmp_path: Path) -> None:
-    path = tmp_path / "inbox.db"
+def test_drift_is_told_apart_by_endpoint_and_by_time(place: Place) -> None:
+    path = place
     later = NOW + timedelta(hours=1)
     accept_all(
         path,
@@ -110,38 +113,40 @@ def test_drift_is_told_apart_by_endpoint_and_by_time(tmp_path: Path) -> None:
     assert drift_in(path, since=later + timedelta(seconds=1)) == {}
 
 
-def test_event_with_more_than_is_kept_of_it_is_counted_as_not_told_apart(tmp_path: Path) -> None:
-    path = tmp_path / "inbox.db"
+def test_event_with_more_than_is_kept_of_it_is_counted_as_not_told_apart(place: Place) -> None:
+    path = place
     new = with_drift("m1", "a", total=500)
     accept_all(path, new, with_drift("m2", "a"))
     assert drift_in(path)[NOT_TOLD_APART] == (instant(NOW), instant(NOW), 1, new.id)
     assert drift_in(path)["a"][2] == 2
 
 
-def fill(path: Path, rows: int) -> None:
+def fill(place: Place, rows: int) -> None:
     """An order endpoint with so many different things."""
-    accept_all(path)
-    row = ("order", "unknown member", "", instant(NOW), instant(NOW), 1, "id")
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.executemany(
-            "INSERT INTO drift (endpoint, kind, place, first_at, last_at, events, example_event_id, detail) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            ((*row, f"member {i}") for i in range(rows)),
-        )
+    accept_all(place)
+    execute(
+        place,
+        "INSERT INTO drift (endpoint, kind, place, first_at, last_at, events, example_event_id, detail)"
+        " WITH RECURSIVE number(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM number WHERE n + 1 < ?)"
+        " SELECT 'order', 'unknown member', '', ?, ?, 1, 'id', 'member ' || n FROM number",
+        rows,
+        instant(NOW),
+        instant(NOW),
+    )
 
 
-def test_ledger_that_is_full_counts_what_is_new_in_one_row_and_what_it_knows_in_its_own(tmp_path: Path) -> None:
-    path = tmp_path / "inbox.db"
+def test_ledger_that_is_full_counts_what_is_new_in_one_row_and_what_it_knows_in_its_own(place: Place) -> None:
+    path = place
     fill(path, MAX_ROWS - 3)
 
-    async def endless(inbox: LocalInbox) -> None:
+    async def endless(inbox: GroupedInbox) -> None:
         for i in range(4):
             await inbox.accept(with_drift(f"m{i}", *(f"new {i} {j}" for j in range(50))))
         await asyncio.gather(*(inbox.accept(with_drift(f"n{i}", f"newer {i}")) for i in range(40)))
         await inbox.accept(with_drift("old", "new 0 0"))
         await inbox.accept(with_drift("elsewhere", "new 9", endpoint=Endpoint.SHIPMENT))
 
-    use(inbox_at(path), endless)
+    use(inbox_in(path), endless)
     found = drift_in(path, endpoint=Endpoint.ORDER)
     assert len(found) == MAX_ROWS + 1
     assert found[NOT_TOLD_APART][2] == 44
@@ -150,16 +155,16 @@ def test_ledger_that_is_full_counts_what_is_new_in_one_row_and_what_it_knows_in_
     assert drift_in(path, endpoint=Endpoint.SHIPMENT).keys() == {"new 9"}
 
 
-def test_last_use_of_a_credential_is_kept_for_each_endpoint(tmp_path: Path) -> None:
-    path = tmp_path / "inbox.db"
+def test_last_use_of_a_credential_is_kept_for_each_endpoint(place: Place) -> None:
+    path = place
 
-    async def report(inbox: LocalInbox) -> None:
+    async def report(inbox: GroupedInbox) -> None:
         for hour in (0, 1):
             at = NOW + timedelta(hours=hour)
             await inbox.report_used((CredentialUse("main", Endpoint.ORDER, at),))
         await inbox.report_used((CredentialUse("main", Endpoint.SHIPMENT, NOW),))
 
-    use(inbox_at(path), report)
+    use(inbox_in(path), report)
     assert {(row["endpoint"], row["last_used_at"]) for row in InboxReader(path).credential_uses()} == {
         ("order", instant(NOW + timedelta(hours=1))),
         ("shipment", instant(NOW)),

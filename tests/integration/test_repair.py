@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,10 +18,13 @@ from service.event_reader import event_readers
 from service.inbox.instant import instant
 from service.inbox.interface import NewEvent, new_id
 from service.inbox.packed import pack, unpack
+from service.inbox.place import Place
 from service.inbox.reader import EventFilter, InboxReader
 from service.inbox.repair import MAX_EVENTS, NotPossibleError, Repair, Treated
 from service.inbox.repair_rules import Action, Measure
-from tests.integration.test_inbox import accept_all, delivery, event, inbox_at, refused, use
+from tests.integration.conftest import SQLITE
+from tests.integration.test_inbox import accept_all, delivery, event, inbox_in, refused, use
+from tests.stores import execute
 
 LONG_AGO = "2026-01-01T00:00:00.000000Z"
 KEY = "order:order-1"
@@ -31,17 +33,17 @@ KEY = "order:order-1"
 class Desk:
     """An inbox with a few events, and shortcuts to look at it and to play the worker."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.repair = Repair(path, user="anna", current_of=lambda endpoint, state, name: {"was": state, "of": name})
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.repair = Repair(
+            place, user="anna", current_of=lambda endpoint, state, name: {"was": state, "of": name}
+        )
 
     def sql(self, statement: str, *values: object) -> list[dict[str, Any]]:
-        with closing(sqlite3.connect(self.path)) as connection, connection:
-            connection.row_factory = sqlite3.Row
-            return [dict(row) for row in connection.execute(statement, values)]
+        return execute(self.place, statement, *values)
 
     def accept(self, *events: NewEvent) -> list[str]:
-        return [stored.id for stored in accept_all(self.path, *events)]
+        return [stored.id for stored in accept_all(self.place, *events)]
 
     def applied(self, event_id: str, state: str = "processing") -> str:
         self.sql(
@@ -84,10 +86,10 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Any:
+def desk(place: Place) -> Any:
     """An empty inbox."""
-    accept_all(tmp_path / "inbox.db")
-    made = Desk(tmp_path / "inbox.db")
+    accept_all(place)
+    made = Desk(place)
     yield made
     made.repair.close()
 
@@ -160,7 +162,7 @@ class TestReplay:
         assert desk.event(first)["apply_at"] < later
 
     def test_quarantined_body_is_left(self, desk: Desk) -> None:
-        (kept,) = quarantine(desk.path)
+        (kept,) = quarantine(desk.place)
         (left,) = desk.treat(Action.REPLAY, kept)
         assert left is not None
         assert "release" in left
@@ -220,7 +222,7 @@ class TestCancel:
     def test_event_that_nobody_got_is_cancelled_and_its_snapshot_goes(self, desk: Desk) -> None:
         first, *_ = three(desk)
         desk.handed(desk.applied(first, "dead"), state="dead")
-        desk.sql("INSERT INTO snapshot VALUES (?, x'00')", first)
+        desk.sql("INSERT INTO snapshot VALUES (?, ?)", first, b"\0")
         assert desk.treat(Action.CANCEL, first) == [None]
         assert desk.event(first)["state"] == "cancelled"
         assert desk.sql("SELECT * FROM snapshot") == []
@@ -242,7 +244,7 @@ class TestCancel:
         assert desk.treat(Action.CANCEL, first, destination="erp") == ["nothing of it waits for erp"]
 
     def test_quarantined_body_is_taken_out_of_the_budget(self, desk: Desk) -> None:
-        (kept,) = quarantine(desk.path)
+        (kept,) = quarantine(desk.place)
         assert desk.treat(Action.CANCEL, kept) == [None]
         assert desk.event(kept)["state"] == "cancelled"
 
@@ -285,7 +287,7 @@ class TestRecord:
         desk.treat(Action.CANCEL, first, second)
         (row,) = desk.sql("SELECT * FROM audit")
         assert (row["user"], row["action"], row["target"], row["reason"]) == ("anna", "cancel", second, "because")
-        (shown,) = InboxReader(desk.path).event(second)["audit"]
+        (shown,) = InboxReader(desk.place).event(second)["audit"]
         assert shown["at"] == row["at"]
 
     def test_what_was_yielded_is_on_disk_when_the_rest_is_not_done(self, desk: Desk) -> None:
@@ -298,9 +300,10 @@ class TestRecord:
         assert 1 <= len(cancelled) <= MAX_EVENTS
         assert len(desk.sql("SELECT * FROM audit")) == len(cancelled)
 
+    @SQLITE
     def test_another_writer_gets_its_turn_between_two_transactions(self, desk: Desk) -> None:
         ids = desk.accept(*(event(f"m{i}", str(i).encode()) for i in range(MAX_EVENTS * 4)))
-        other = sqlite3.connect(desk.path, timeout=0)
+        other = sqlite3.connect(desk.place, timeout=0)
         turns = 0
         for done, _ in enumerate(desk.repair.treat(ids, Measure(Action.CANCEL, "because"))):
             if done % MAX_EVENTS == 0:
@@ -311,11 +314,11 @@ class TestRecord:
         assert turns == 4
 
 
-def quarantine(path: Path, *bodies: bytes) -> list[str]:
+def quarantine(path: Place, *bodies: bytes) -> list[str]:
     async def keep(inbox: Any) -> list[str]:
         return [(await inbox.quarantine(refused(body))).id for body in bodies or (b"nonsense",)]
 
-    kept: list[str] = use(inbox_at(path), keep)
+    kept: list[str] = use(inbox_in(path), keep)
     return kept
 
 
@@ -352,7 +355,7 @@ def read(body: bytes = BODY) -> NewEvent:
 
 class TestRelease:
     def test_event_is_as_if_it_had_been_accepted(self, desk: Desk, tmp_path: Path) -> None:
-        (kept,) = quarantine(desk.path, BODY)
+        (kept,) = quarantine(desk.place, BODY)
         assert desk.repair.release(kept, read(), None, "mended") is None
         fresh = Desk(tmp_path / "other.db")
         (accepted,) = fresh.accept(read())
@@ -370,16 +373,16 @@ class TestRelease:
         fresh.repair.close()
 
     def test_edited_body_is_kept_beside_the_original(self, desk: Desk) -> None:
-        (kept,) = quarantine(desk.path, b"broken")
+        (kept,) = quarantine(desk.place, b"broken")
         assert desk.repair.release(kept, read(), ("application/json", BODY), "mended by hand") is None
-        reader = InboxReader(desk.path)
+        reader = InboxReader(desk.place)
         assert (reader.body(kept), reader.edited_body(kept)) == (b"broken", BODY)
         shown = reader.event(kept)
         assert shown["edited"] == {"content_type": "application/json"}
         assert shown["audit"][0]["detail"] == f"with another body of {len(BODY)} bytes as application/json"
 
     def test_message_that_was_accepted_meanwhile_is_not_accepted_twice(self, desk: Desk) -> None:
-        (kept,) = quarantine(desk.path, BODY)
+        (kept,) = quarantine(desk.place, BODY)
         (accepted,) = desk.accept(read())
         before = desk.event(kept)
         assert desk.repair.release(kept, read(), ("application/json", BODY), "again") == accepted
@@ -387,15 +390,15 @@ class TestRelease:
         assert desk.sql("SELECT * FROM audit") == desk.sql("SELECT * FROM edited_body") == []
 
     def test_event_that_is_not_in_quarantine_is_left(self, desk: Desk) -> None:
-        (kept,) = quarantine(desk.path, BODY)
+        (kept,) = quarantine(desk.place, BODY)
         desk.repair.release(kept, read(), None, "mended")
         with pytest.raises(NotPossibleError, match="is received, not in quarantine"):
             desk.repair.release(kept, read(), None, "mended")
 
     def test_same_body_refused_again_keeps_the_id_of_the_released_one(self, desk: Desk) -> None:
-        (kept,) = quarantine(desk.path, BODY)
+        (kept,) = quarantine(desk.place, BODY)
         desk.repair.release(kept, read(), None, "mended")
-        assert quarantine(desk.path, BODY) == [kept]
+        assert quarantine(desk.place, BODY) == [kept]
 
 
 class TestPause:
@@ -422,7 +425,7 @@ class TestPause:
 
 class TestHeldUp:
     def held_up(self, desk: Desk, event_id: str) -> Sequence[dict[str, Any]]:
-        (row,) = [row for row in InboxReader(desk.path).events(EventFilter()) if row["id"] == event_id]
+        (row,) = [row for row in InboxReader(desk.place).events(EventFilter()) if row["id"] == event_id]
         found: Sequence[dict[str, Any]] = row["held_up_by"]
         return found
 
@@ -454,13 +457,13 @@ def test_filter_by_destination_finds_what_ever_went_there(desk: Desk) -> None:
     first, second, _ = three(desk)
     desk.handed(desk.applied(first, "done"), state="done")
     desk.handed(desk.applied(second), "archive")
-    reader = InboxReader(desk.path)
+    reader = InboxReader(desk.place)
     assert reader.ids(EventFilter(destination="erp", limit=None)) == [first]
     assert reader.ids(EventFilter(limit=None))[:2] == [first, second]
 
 
 def test_released_event_with_the_message_id_of_another_content_points_to_it(desk: Desk) -> None:
     (accepted,) = desk.accept(replace(read(), id=new_id(), content_hash=b"other"))
-    (kept,) = quarantine(desk.path, BODY)
+    (kept,) = quarantine(desk.place, BODY)
     assert desk.repair.release(kept, read(), None, "mended") is None
     assert desk.event(kept)["other_content_as"] == accepted

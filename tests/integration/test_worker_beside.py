@@ -19,6 +19,7 @@ from service.inbox.interface import State
 from service.worker import beside
 from service.worker.beside import LAST_RESTART, WorkerBeside, restart_pause
 from service.worker.inline import InlineAnswer
+from tests.integration.conftest import SQLITE
 from tests.integration.taking import order
 from tests.integration.working import Build, eventually
 
@@ -158,6 +159,7 @@ def is_there(pid: int) -> bool:
         return False
 
 
+@SQLITE
 def test_worker_of_a_killed_receiver_ends_although_it_is_busy_and_the_next_one_takes_its_place(
     house: Build,
 ) -> None:
@@ -211,6 +213,7 @@ def test_worker_that_waits_for_a_file_of_its_settings_ends_when_it_is_to(tmp_pat
                 os.close(descriptor)
 
 
+@SQLITE
 def test_busy_worker_is_not_waited_for_longer_than_the_service_has(house: Build) -> None:
     at = house(destinations={})
     (event_id,) = at.accept(order())

@@ -18,6 +18,7 @@ import pytest
 from handlers.interface import Accepted, ErpEvent, Outcome
 from service.inbox.interface import State
 from service.worker.lane import Lane
+from tests.integration.conftest import SQLITE
 from tests.integration.taking import Erp, order
 from tests.integration.working import Build, House, eventually
 
@@ -82,6 +83,7 @@ class RealWorker:
         return []
 
 
+@SQLITE
 def test_killed_worker_repeats_what_was_in_flight_with_the_same_key_and_nothing_else(house: Build) -> None:
     at = house(destinations={})
     hang = at.folder / "hang"
@@ -104,6 +106,7 @@ def test_killed_worker_repeats_what_was_in_flight_with_the_same_key_and_nothing_
     assert [number for subject, _, number in worker.calls() if subject == "company-PO1"] == ["1", "2", "1"]
 
 
+@SQLITE
 def test_worker_that_is_told_to_stop_ends_in_time_although_an_attempt_hangs(house: Build) -> None:
     at = house(destinations={})
     (at.folder / "hang").touch()
@@ -114,6 +117,7 @@ def test_worker_that_is_told_to_stop_ends_in_time_although_an_attempt_hangs(hous
         assert worker.end(signal.SIGTERM, 12.0) == 0
 
 
+@SQLITE
 def test_second_worker_stands_by_until_the_first_one_is_killed(house: Build) -> None:
     at = house(destinations={})
     with RealWorker(at) as first, RealWorker(at) as second:
@@ -163,6 +167,7 @@ def locked(path: Path) -> Iterator[None]:
         process.stdout.close()
 
 
+@SQLITE
 def test_locked_database_stops_nothing_for_good_and_nothing_is_delivered_twice(house: Build) -> None:
     erp = Erp()
     at = house(destinations={"erp": erp})
@@ -181,6 +186,7 @@ def test_locked_database_stops_nothing_for_good_and_nothing_is_delivered_twice(h
         assert erp.ids(f"company-PO{n}") == ids[n::6]
 
 
+@SQLITE
 def test_worker_starts_while_the_database_is_locked_and_goes_on_when_it_is_free(house: Build) -> None:
     erp = Erp()
     at = house(destinations={"erp": erp})
@@ -196,6 +202,7 @@ def test_worker_starts_while_the_database_is_locked_and_goes_on_when_it_is_free(
     at.wait_for_state(State.DONE, event_id)
 
 
+@SQLITE
 def test_inbox_that_is_replaced_is_not_written_until_it_is_back(
     house: Build, caplog: pytest.LogCaptureFixture
 ) -> None:

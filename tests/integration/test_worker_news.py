@@ -9,6 +9,7 @@ import pytest
 from handlers.interface import Accepted, Endpoint, JsonObject, Refused
 from service.inbox.interface import State
 from service.inbox.repair_rules import Action
+from tests.integration.conftest import SQLITE
 from tests.integration.taking import Erp, Takes, order, quantity, refuse, without_subject
 from tests.integration.working import SOON_DEAD, Build, eventually
 
@@ -200,6 +201,7 @@ def test_cancelled_event_lets_those_behind_it_go_on(house: Build) -> None:
     assert at.state(first) is State.CANCELLED
 
 
+@SQLITE  # by a trigger of its own kind
 def test_event_found_behind_one_that_is_cancelled_at_that_moment_goes_on(house: Build) -> None:
     erp = Erp()
     at = house(destinations={"erp": erp}, inline={Endpoint.ORDER: "erp"})

@@ -22,20 +22,25 @@ from service import txml
 from service.body import Label
 from service.contract import webhook_contracts
 from service.event_reader import event_readers
-from service.inbox.interface import TRANSITIONS, Delivery, RefusedBody, State, Stored, new_id
+from service.inbox.interface import TRANSITIONS, Delivery, Inbox, RefusedBody, State, Stored, new_id
 from service.inbox.local import LocalInbox
+from service.inbox.notification import Notifications
+from service.inbox.place import DatabaseServer, Place
 from service.inbox.repair import Repair
 from service.inbox.repair_rules import Action, Measure
+from service.inbox.shared import SharedInbox
+from service.inbox.shared_work import SharedWorkStore
 from service.inbox.transaction import QuarantineBudget
-from service.inbox.work import WorkStore
+from service.inbox.work import Worked, WorkStore
 from service.json_text import exact_json
-from service.wake import WakeUp, wake
+from service.wake import WakeUp, Waking, wake
 from service.worker.attempts import Attempts
 from service.worker.inline import InlineAnswer, InlineRequest
 from service.worker.lane import Lane
 from service.worker.loop import Rules, Worker
 from service.worker.merging import Merging
 from service.worker.outcomes import Terms
+from tests import postgresql
 from tests.integration.taking import Erp, Takes
 
 READERS = event_readers()
@@ -53,6 +58,7 @@ class House:
     """An inbox, and a worker over it that can be stopped and started again."""
 
     folder: Path
+    place: Place
     destinations: Mapping[str, Destination]
     terms: Mapping[str, Terms] = field(default_factory=dict)
     lanes: Mapping[str, Lane] = field(default_factory=dict)
@@ -63,30 +69,50 @@ class House:
     inline: Mapping[Endpoint, str] = field(default_factory=dict)
     inline_takeover: float = 3600.0
     busy_timeout: float = 0.3
-    path: Path = field(init=False)
+    watched: bool = True
+    """Whether to look at the transitions of all states; by one house of each inbox."""
 
     def __post_init__(self) -> None:
-        self.path = self.folder / "inbox.db"
         self._loop = asyncio.new_event_loop()
         self._loop_thread = threading.Thread(target=self._loop.run_forever)
         self._loop_thread.start()
-        self._inbox = LocalInbox(
-            self.path,
-            budget=QuarantineBudget(1_000_000, 100),
+        self._inbox = self._new_inbox()
+        self._inbox.open()
+        self._await(self._inbox.start())
+        self._thread: threading.Thread | None = None
+        self.worker: Worker | None = None
+        self._store: Worked | None = None
+        self._wake_up: Waking | None = None
+        self.failure: BaseException | None = None
+        if self.watched:
+            self._watch_transitions()
+
+    @property
+    def path(self) -> Path:
+        """The file of the inbox, for tests that are about it."""
+        assert isinstance(self.place, Path)
+        return self.place
+
+    def _new_inbox(self) -> Inbox:
+        budget = QuarantineBudget(1_000_000, 100)
+        if isinstance(self.place, DatabaseServer):
+            return SharedInbox(self.place, budget=budget, busy_timeout=5.0, commit_timeout=10.0)
+        return LocalInbox(
+            self.place,
+            budget=budget,
             wal_max_bytes=1 << 30,
             min_free_bytes=1,
             busy_timeout=5.0,
             commit_timeout=10.0,
             on_new_event=lambda: wake(self.folder),
         )
-        self._inbox.open()
-        self._await(self._inbox.start())
-        self._thread: threading.Thread | None = None
-        self.worker: Worker | None = None
-        self._store: WorkStore | None = None
-        self._wake_up: WakeUp | None = None
-        self.failure: BaseException | None = None
-        self._watch_transitions()
+
+    def _new_store(self) -> Worked:
+        if isinstance(self.place, DatabaseServer):
+            return SharedWorkStore(self.place, busy_timeout=self.busy_timeout, readers=self.concurrency)
+        return WorkStore(
+            self.place, busy_timeout=self.busy_timeout, wal_max_bytes=1 << 30, readers=self.concurrency
+        )
 
     def _await(self, call: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(call, self._loop).result(60.0)
@@ -123,10 +149,8 @@ class House:
 
     def start(self) -> None:
         """Start a worker."""
-        self._store = WorkStore(
-            self.path, busy_timeout=self.busy_timeout, wal_max_bytes=1 << 30, readers=self.concurrency
-        )
-        self._wake_up = WakeUp(self.folder)
+        self._store = self._new_store()
+        self._wake_up = Notifications(self.place) if isinstance(self.place, DatabaseServer) else WakeUp(self.folder)
         terms = {name: self.terms.get(name, QUICK) for name in self.destinations}
         worker = Worker(
             self._store,
@@ -161,6 +185,8 @@ class House:
         self._thread.join(20.0)
         assert not self._thread.is_alive()
         self._store.close()
+        if isinstance(self.place, DatabaseServer):
+            self._wake_up.close()
         self.worker = None
         if self.failure is not None:
             raise self.failure
@@ -177,7 +203,8 @@ class House:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._loop_thread.join(5.0)
             self._loop.close()
-        self._check_transitions()
+        if self.watched:
+            self._check_transitions()
 
     def ask(self, event_id: str) -> Answer:
         """Attempt an event now, as the receiver of an inline endpoint asks."""
@@ -188,7 +215,7 @@ class House:
 
     def repair(self, what: Callable[[Repair], Any]) -> Any:
         """Do something as the command line does it, and wake the worker."""
-        repair = Repair(self.path, user="tester", current_of=lambda *_: {})
+        repair = Repair(self.place, user="tester", current_of=lambda *_: {})
         try:
             done = what(repair)
         finally:
@@ -212,6 +239,8 @@ class House:
 
     def rows(self, sql: str, *values: Any) -> list[dict[str, Any]]:
         """What is in the database."""
+        if isinstance(self.place, DatabaseServer):
+            return postgresql.rows(self.place, sql, *values)
         connection = sqlite3.connect(self.path, timeout=10.0)
         try:
             connection.row_factory = sqlite3.Row
@@ -221,6 +250,9 @@ class House:
 
     def write(self, sql: str, *values: Any) -> None:
         """Change the database."""
+        if isinstance(self.place, DatabaseServer):
+            postgresql.rows(self.place, sql, *values)
+            return
         connection = sqlite3.connect(self.path, timeout=10.0)
         try:
             with connection:
@@ -270,7 +302,18 @@ class House:
 
     def _watch_transitions(self) -> None:
         self.write("CREATE TABLE passed (before TEXT, after TEXT)")
+        if isinstance(self.place, DatabaseServer):
+            self.write(
+                "CREATE FUNCTION watch() RETURNS trigger LANGUAGE plpgsql AS"
+                " $$BEGIN INSERT INTO passed VALUES (old.state, new.state); RETURN NULL; END$$"
+            )
         for table in ("event", "handover"):
+            if isinstance(self.place, DatabaseServer):
+                self.write(
+                    f"CREATE TRIGGER watch_{table} AFTER UPDATE OF state ON {table} FOR EACH ROW"
+                    " WHEN (old.state <> new.state) EXECUTE FUNCTION watch()"
+                )
+                continue
             when = f"AFTER UPDATE OF state ON {table} WHEN old.state <> new.state"
             then = "INSERT INTO passed VALUES (old.state, new.state)"
             self.write(f"CREATE TRIGGER watch_{table} {when} BEGIN {then}; END")

@@ -3,6 +3,7 @@ section 3)."""
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -48,9 +49,18 @@ class Sent:
 class Senders:
     """Some threads that share one list of messages, and therefore overtake each other."""
 
-    def __init__(self, service: RunningService, messages: Sequence[Message], count: int = 4) -> None:
+    def __init__(
+        self,
+        service: RunningService,
+        messages: Sequence[Message],
+        count: int = 4,
+        *,
+        others: Sequence[RunningService] = (),
+    ) -> None:
+        """With `others` each attempt goes to the next receiver."""
         self.sent = Sent()
         self._service = service
+        self._receivers = itertools.cycle((service, *others))
         self._messages: Iterator[Message] = iter(messages)
         self._left = len(messages)
         self._lock = threading.Lock()
@@ -99,8 +109,10 @@ class Senders:
     def _send(self, session: requests.Session, message: Message) -> None:
         while not self._stop.is_set():
             try:
+                with self._lock:
+                    receiver = next(self._receivers)
                 response = session.post(
-                    self._service.url + ORDER,
+                    receiver.url + ORDER,
                     data=message.content,
                     headers={"Content-Type": message.content_type},
                     timeout=10,

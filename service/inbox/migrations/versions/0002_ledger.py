@@ -7,6 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
+from service.inbox import column_types as types
+
 revision = "0002"
 down_revision = "0001"
 
@@ -19,25 +21,25 @@ Key = tuple[str, str, str, str]
 
 def upgrade() -> None:
     """Add the tables and columns, and fill them with what the stored events tell."""
-    op.add_column("event", sa.Column("source_address", sa.Text))
+    op.add_column("event", sa.Column("source_address", types.Text))
     op.add_column("event", sa.Column("source_listed", sa.Boolean))
     op.create_table(
         "credential_use",
-        sa.Column("credential", sa.Text, primary_key=True),
-        sa.Column("endpoint", sa.Text, primary_key=True),
-        sa.Column("last_used_at", sa.Text, nullable=False),
+        sa.Column("credential", types.Text, primary_key=True),
+        sa.Column("endpoint", types.Text, primary_key=True),
+        sa.Column("last_used_at", types.Text, nullable=False),
         sqlite_with_rowid=False,
     )
     drift = op.create_table(
         "drift",
-        sa.Column("endpoint", sa.Text, primary_key=True),
-        sa.Column("kind", sa.Text, primary_key=True),
-        sa.Column("place", sa.Text, primary_key=True),
-        sa.Column("detail", sa.Text, primary_key=True),
-        sa.Column("first_at", sa.Text, nullable=False),
-        sa.Column("last_at", sa.Text, nullable=False),
-        sa.Column("events", sa.Integer, nullable=False),
-        sa.Column("example_event_id", sa.Text, nullable=False),
+        sa.Column("endpoint", types.Text, primary_key=True),
+        sa.Column("kind", types.Text, primary_key=True),
+        sa.Column("place", types.Text, primary_key=True),
+        sa.Column("detail", types.Text, primary_key=True),
+        sa.Column("first_at", types.Text, nullable=False),
+        sa.Column("last_at", types.Text, nullable=False),
+        sa.Column("events", types.Integer, nullable=False),
+        sa.Column("example_event_id", types.Text, nullable=False),
         sqlite_with_rowid=False,
     )
     connection = op.get_bind()

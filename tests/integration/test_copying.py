@@ -1,0 +1,119 @@
+"""An inbox that moves from its file to a PostgreSQL server."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from handlers.interface import Endpoint
+from service.inbox.copying import copy
+from service.inbox.interface import InboxUnavailableError, State, Stored
+from service.inbox.mirror_reader import MirrorFilter, MirrorReader
+from service.inbox.place import DatabaseServer
+from service.inbox.reader import EventFilter, InboxReader
+from service.inbox.upgrading import upgrade
+from tests.integration.taking import Erp, order
+from tests.integration.test_inbox import accept_all, event, inbox_at, use
+from tests.integration.working import House
+from tests.postgresql import Databases, rows
+
+
+@pytest.fixture
+def server(servers: Databases) -> Iterator[DatabaseServer]:
+    made = servers.new()
+    yield made
+    servers.drop(made)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """An inbox that has seen work: events that are done and one that waits, a body in quarantine."""
+    path = tmp_path / "inbox.db"
+    house = House(tmp_path, path, {"erp": Erp()}, watched=False)
+    house.quarantine(b"nonsense \x00 \xff")
+    house.start()
+    ids = house.accept(*(order(f"PO{number}", tick) for number in range(5) for tick in (1, 2)))
+    house.wait_for_state(State.DONE, *ids)
+    house.stop()
+    house.accept(order("PO1", 3))
+    house.close()
+    return path
+
+
+def test_everything_is_at_the_server_as_it_was_and_the_work_goes_on_there(
+    source: Path, server: DatabaseServer, tmp_path: Path
+) -> None:
+    with closing(sqlite3.connect(source)) as connection, connection:
+        digits = '[{"count": 1234567890.123456789012345}]'
+        connection.execute("UPDATE event SET drift = ?, reason = ? WHERE seq = 2", (digits, "a\0b"))
+    copied = {one.table: one.rows for one in copy(source, server)}
+    assert copied["event"] == copied["event_body"] == 12
+    assert copied["handover"] == copied["attempt"] == 10
+    before, after = InboxReader(source), InboxReader(server)
+    everything = EventFilter(limit=None)
+    assert [row["id"] for row in after.events(everything)] == [row["id"] for row in before.events(everything)]
+    for row in before.events(everything):
+        assert after.body(row["id"]) == before.body(row["id"])
+    assert rows(server, "SELECT drift, reason FROM event WHERE seq = 2") == [
+        {"drift": digits, "reason": "a\u2400b"}
+    ]
+    orders = MirrorReader(server, Endpoint.ORDER).subjects(MirrorFilter())
+    assert orders == MirrorReader(source, Endpoint.ORDER).subjects(MirrorFilter())
+    house = House(tmp_path, server, {"erp": Erp()}, watched=False)
+    try:
+        (waiting,) = [row["id"] for row in before.events(EventFilter(state=State.RECEIVED))]
+        house.start()
+        (new,) = house.accept(order("PO1", 4))
+        house.wait_for_state(State.DONE, waiting, new)
+        assert house.event(new)["seq"] == 13
+    finally:
+        house.close()
+
+
+def test_duplicates_of_what_was_copied_are_recognised(tmp_path: Path, server: DatabaseServer) -> None:
+    path = tmp_path / "inbox.db"
+    first, again = event("m1"), event("m1")
+    accept_all(path, first)
+    copy(path, server)
+    assert accept_all(server, again) == [Stored(first.id, duplicate=True)]
+
+
+def test_inbox_that_somebody_uses_is_not_copied(tmp_path: Path, server: DatabaseServer) -> None:
+    path = tmp_path / "inbox.db"
+
+    async def while_it_runs(inbox: object) -> None:
+        with pytest.raises(InboxUnavailableError, match="stop `webhooks serve`"):
+            copy(path, server)
+
+    use(inbox_at(path), while_it_runs)
+
+
+def test_target_that_holds_something_is_refused_and_stays_as_it_is(source: Path, server: DatabaseServer) -> None:
+    (stored,) = accept_all(server, event("m1"))
+    with pytest.raises(InboxUnavailableError, match="is in use: its table event holds"):
+        copy(source, server)
+    assert [row["id"] for row in InboxReader(server).events(EventFilter())] == [stored.id]
+
+
+def test_interrupted_copy_leaves_the_target_empty_and_can_be_done_again(
+    source: Path, server: DatabaseServer
+) -> None:
+    def interrupt(table: str) -> None:
+        if table == "handover":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        copy(source, server, interrupt)
+    assert rows(server, "SELECT count(*) AS n FROM event") == [{"n": 0}]
+    assert {one.table: one.rows for one in copy(source, server)}["event"] == 12
+
+
+def test_upgrade_says_from_where_to_where(tmp_path: Path, server: DatabaseServer) -> None:
+    for place in (tmp_path / "inbox.db", server):
+        before, after = upgrade(place)
+        assert before is None
+        assert upgrade(place) == (after, after)
