@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox import truth
+from sandbox import asking, truth
 from sandbox.certificates import Authority
 from sandbox.commands.progress import Bar
 from sandbox.delivery.credentials import Basic, ClientCredentials
@@ -219,9 +219,5 @@ def _worked_off(service: Service) -> list[dict[str, Any]]:
 
 def _different(folder: Path, service: Service) -> tuple[str, ...]:
     """Ids of what the service knows differently."""
-    known = {kind: service.export(kind) for kind in ("order", "shipment")}
-    return tuple(
-        one.id
-        for one in truth.read(folder)
-        if truth.differences(one.state, truth.payload(known[one.kind].get(one.id)))
-    )
+    commands = {kind: service.command_line(f"{kind}s", "export") for kind in ("order", "shipment")}
+    return tuple(one.id for one, found in asking.compare(truth.read(folder), commands) if found)

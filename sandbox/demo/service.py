@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import secrets
+import shlex
 import signal
 import socket
 import subprocess
@@ -17,8 +18,6 @@ from typing import Any
 
 from sandbox.certificates import Authority
 from sandbox.errors import SandboxError
-from sandbox.wire import json_text
-from sandbox.wire.json_text import JsonValue
 
 #: Seconds that it has to start or to stop.
 _PATIENCE = 60.0
@@ -125,18 +124,9 @@ class Service:
         )
         return rows
 
-    def export(self, kind: str) -> dict[str, JsonValue]:
-        """All bodies of a kind (`order`, `shipment`) by id, with every digit, as `webhooks orders export` says.
-
-        Raises:
-            SandboxError: the command fails.
-        """
-        found: dict[str, JsonValue] = {}
-        for line in self._asked(f"{kind}s", "export").splitlines():
-            row = json_text.read(line)
-            if isinstance(row, dict):
-                found[str(row["id"])] = row["body"]
-        return found
+    def command_line(self, *arguments: str) -> str:
+        """One of its commands, to be run from anywhere."""
+        return shlex.join([*command(), *arguments, "--config", str(self.folder.absolute() / "webhooks.toml")])
 
     def _asked(self, *arguments: str) -> bytes:
         result = subprocess.run(  # noqa: S603

@@ -80,7 +80,7 @@ def mirror_commands(endpoint: Endpoint) -> typer.Typer:
         help=f"Print all {endpoint}s, a line of JSON for each: its id and the body that `show --json` prints.",
     )
     def export(config: ConfigOption = None) -> None:
-        for row in MirrorReader(settings_of(config).inbox.path, endpoint).all():
+        for row in MirrorReader(settings_of(config).inbox.place, endpoint).all():
             body = current(endpoint, row["state"], row["last_event_name"])
             typer.echo(exact_json({"id": row["subject_id"], "body": body}).decode())
 

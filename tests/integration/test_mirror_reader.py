@@ -136,14 +136,13 @@ def test_history_is_in_the_order_of_acceptance_with_what_each_event_did(path: Pl
     assert (rows[1]["news"], rows[1]["changes"]) == (None, ())
 
 
-def test_all_orders_are_read_once_each_however_many_there_are(tmp_path: Path) -> None:
-    path = tmp_path / "inbox.db"
-    accept_all(path)
+def test_all_orders_are_read_once_each_however_many_there_are(place: Place) -> None:
+    accept_all(place)
     merged = merge_order_event(None, body_of("order-issued"), role=Role.BUYER)
     ids = [f"order-{number:03}" for number in range(250)]
     for subject_id in reversed(ids):
-        put(path, Endpoint.ORDER, subject_id, merged, NOW)
-    rows = list(MirrorReader(path, Endpoint.ORDER).all())
+        put(place, Endpoint.ORDER, subject_id, merged, NOW)
+    rows = list(MirrorReader(place, Endpoint.ORDER).all())
     assert [row["subject_id"] for row in rows] == ids
     assert all(row["state"] == merged.state for row in rows)
-    assert list(MirrorReader(path, Endpoint.SHIPMENT).all()) == []
+    assert list(MirrorReader(place, Endpoint.SHIPMENT).all()) == []

@@ -303,6 +303,7 @@ class TestRecord:
     @SQLITE
     def test_another_writer_gets_its_turn_between_two_transactions(self, desk: Desk) -> None:
         ids = desk.accept(*(event(f"m{i}", str(i).encode()) for i in range(MAX_EVENTS * 4)))
+        assert isinstance(desk.place, Path)
         other = sqlite3.connect(desk.place, timeout=0)
         turns = 0
         for done, _ in enumerate(desk.repair.treat(ids, Measure(Action.CANCEL, "because"))):
