@@ -49,6 +49,10 @@ def send(
     ] = None,
     client_id: Annotated[str | None, typer.Option(help="OAuth 2.0 client.")] = None,
     scope: Annotated[str | None, typer.Option(help="OAuth 2.0 scope: https://host/.default.")] = None,
+    token_ca_file: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Its certificate authority.", show_default="--ca-file"),
+    ] = None,
     shipment_user: Annotated[
         str | None, typer.Option(help="Basic for shipments alone; SANDBOX_SHIPMENT_PASSWORD.")
     ] = None,
@@ -89,7 +93,7 @@ def send(
         wanted = wanted.model_copy(update={"delivery": wanted.delivery.model_copy(update={"speed": speed})})
     if future:
         wanted = wanted.model_copy(update={"future": True})
-    credentials = of_orders(Wanted(user, bearer, token_url, client_id, scope, ca_file))
+    credentials = of_orders(Wanted(user, bearer, token_url, client_id, scope, token_ca_file or ca_file))
     stories = wanted.told()
     planned = plan(stories, wanted.disorder_wanted, wanted.seed)
     destinations = {
