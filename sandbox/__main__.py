@@ -8,11 +8,12 @@ import typer
 
 from sandbox.commands.compare import compare
 from sandbox.commands.send import scenarios, send
+from sandbox.commands.services import AS_GIVEN, erp, identity, platform
 from sandbox.errors import SandboxError
 
 app = typer.Typer(
     name="sandbox",
-    help="Stands in for Tradecloud: sends events, knows the truth, and compares.",
+    help="Stands in for Tradecloud: sends events, knows the truth, compares; and what is around.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -21,6 +22,8 @@ app = typer.Typer(
 app.command()(send)
 app.command()(scenarios)
 app.command()(compare)
+for service in (identity, platform, erp):
+    app.command(context_settings=AS_GIVEN)(service)
 
 
 def main() -> None:
