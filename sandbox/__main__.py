@@ -9,11 +9,12 @@ import typer
 from sandbox.commands.compare import compare
 from sandbox.commands.demo import demo
 from sandbox.commands.send import scenarios, send
+from sandbox.commands.services import AS_GIVEN, erp, identity, platform
 from sandbox.errors import SandboxError
 
 app = typer.Typer(
     name="sandbox",
-    help="Stands in for Tradecloud: sends events, knows the truth, and compares.",
+    help="Stands in for Tradecloud: sends events, knows the truth, compares; and what is around.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -23,6 +24,8 @@ app.command()(send)
 app.command()(scenarios)
 app.command()(compare)
 app.command()(demo)
+for service in (identity, platform, erp):
+    app.command(context_settings=AS_GIVEN)(service)
 
 
 def main() -> None:
