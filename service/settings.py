@@ -23,6 +23,7 @@ from pydantic_settings import (
 
 from handlers.interface import Endpoint
 from service.settings_destinations import Address, DestinationSettings, Option, one_answers
+from service.settings_documents import Documents
 from service.settings_models import Auth, Inbox, Log, Mode, Name, Processing, Server, Worker
 from service.settings_sources import (
     CONFIG_VARIABLE,
@@ -60,6 +61,7 @@ class Settings(BaseSettings):
     auth: Auth = Auth()
     processing: Processing = Processing()
     worker: Worker = Worker()
+    documents: Documents = Documents()
     log: Log = Log()
     destinations: Annotated[dict[Name, DestinationSettings], AfterValidator(one_answers)] = {}
     _source: Path | None = PrivateAttr(default=None)

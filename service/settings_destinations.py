@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from handlers.erp.folder_names import USUAL_PATTERN, check_pattern
 from handlers.erp.python import check_name
 from handlers.erp.verdicts import Rule, read_rule
-from handlers.interface import ChangeKind, Endpoint
+from handlers.interface import DOCUMENTS, ChangeKind, Endpoint
 from handlers.oauth.authority import check_url
 from service.settings_models import Count, Endpoints, Flag, OptionalPath, OptionalTexts, OptionalUrl, Seconds
 from service.settings_sources import Located
@@ -357,11 +357,13 @@ def _with_files(keys: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def one_answers(destinations: dict[str, DestinationSettings]) -> dict[str, DestinationSettings]:
-    """Check that no two destinations answer the inline requests of one endpoint.
+    """Check that no two destinations answer the inline requests of one endpoint, and that none has our own name.
 
     Raises:
         ValueError: they do; the text completes the sentence "<key>: …".
     """
+    if DOCUMENTS in destinations:
+        raise ValueError(f'"{DOCUMENTS}" is the built-in destination that fetches documents; choose another name')
     for endpoint in Endpoint:
         inline = [name for name, each in destinations.items() if each.inline and endpoint in each.endpoints]
         if len(inline) > 1:

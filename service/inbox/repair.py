@@ -171,6 +171,7 @@ class Repair:
             else:
                 self._hand_over_again(connection, standing.event, row, now)
         if again:
+            handovers.promote_events(connection, [standing.event.id])
             handovers.settle(connection, standing.event.id)
             return
         # Processed once more as a whole: the worker makes the handovers of the next round when it has merged it.
@@ -185,16 +186,16 @@ class Repair:
                 "event_id": row.id,
                 "destination": earlier.destination,
                 "round": earlier.round + 1,
-                "key": row.key,
+                "key": earlier.key,
                 "state": State.RECEIVED.value,
                 "open": True,
-                "ready": row.key is None,
+                "ready": False,
                 "due_at": now,
                 "attempts": 0,
                 "refused_ms": 0,
             },
         )
-        handovers.promote(connection, earlier.destination, row.key)
+        handovers.promote(connection, earlier.destination, earlier.key)
         kept = connection.execute(select(snapshot.c.event_id).where(snapshot.c.event_id == row.id)).first()
         state = connection.execute(
             select(mirror.c.state).where(mirror.c.endpoint == row.endpoint, mirror.c.subject_id == row.subject_id)
@@ -216,6 +217,7 @@ class Repair:
                 reason=measure.reason,
             )
             handovers.promote(connection, one.destination, one.key)
+        handovers.promote_events(connection, [row.id])
         if row.applied_at is not None and standing.handovers:
             handovers.settle(connection, row.id)
             return
@@ -321,7 +323,7 @@ _PUT_BACK = (
     .values(
         state=State.RECEIVED.value,
         round=bindparam("next_round"),
-        ready=bindparam("is_ready"),
+        ready=False,
         due_at=bindparam("now"),
         attempts=0,
         refused_ms=0,
@@ -345,9 +347,7 @@ def _put_back(connection: Connection, row: Any, now: str) -> None:
     would refuse it for ever. One that waits may have been taken, so it keeps its key.
     """
     next_round = row.round + 1 if row.state == State.DEAD else row.round
-    connection.execute(
-        _PUT_BACK, {"handover_id": row.id, "next_round": next_round, "is_ready": row.key is None, "now": now}
-    )
+    connection.execute(_PUT_BACK, {"handover_id": row.id, "next_round": next_round, "now": now})
     handovers.promote(connection, row.destination, row.key)
 
 

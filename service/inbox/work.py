@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ import jiter
 from sqlalchemy import Connection, CursorResult, Engine, TextClause, insert
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError
 
-from handlers.interface import Change, Endpoint
+from handlers.documents.found import NamedDocument
+from handlers.interface import DOCUMENTS, Change, DocumentFile, DocumentState, Endpoint
 from service.inbox import handovers
 from service.inbox import work_queries as sql
 from service.inbox.applying import ToWrite, write_applied
@@ -34,7 +36,10 @@ from service.inbox.work_values import (
     EventStanding,
     Finished,
     Material,
+    NotedDocument,
+    RecordedDocument,
     Standing,
+    StoredCopy,
 )
 
 log = logging.getLogger(__name__)
@@ -185,7 +190,17 @@ class Look:
         numbers = [row.purchase_order_number] if row.purchase_order_number else []
         if row.endpoint == Endpoint.SHIPMENT:  # an order event names one order only
             numbers = list(self._ask(sql.ORDERS, {"event_id": event_id}).scalars())
-        return _material(row, numbers)
+        files = tuple(recorded.file for recorded in self.documents(event_id))
+        return replace(_material(row, numbers), documents=files)
+
+    def documents(self, event_id: str) -> list[RecordedDocument]:
+        """The documents that an event names, in its order."""
+        return [_recorded(row) for row in self._ask(sql.DOCUMENTS, {"event_id": event_id})]
+
+    def stored_copy(self, copy_key: str) -> StoredCopy | None:
+        """The latest file that a document with this key became."""
+        row = self._ask(sql.STORED_COPY, {"copy_key": copy_key}).first()
+        return None if row is None else StoredCopy(row.path, row.sha256, row.size, row.media_type)
 
 
 class Work:
@@ -271,7 +286,18 @@ class Work:
             if not finished.keeps_place and finished.claim.key is not None
         ]
         handovers.promote_all(self._connection, closed)
+        documents = [
+            finished.claim.event_id
+            for finished in batch
+            if not finished.keeps_place and finished.claim.destination == DOCUMENTS
+        ]
+        handovers.promote_events(self._connection, documents)
         handovers.settle_all(self._connection, [finished.claim.event_id for finished in batch])
+
+    def note_documents(self, event_id: str, noted: Sequence[NotedDocument], now: datetime) -> None:
+        """Write what became of documents."""
+        if noted:
+            self._connection.execute(sql.NOTE_DOCUMENT, [_noted_row(event_id, each, now) for each in noted])
 
     def bring_forward(self, destination: str, now: datetime) -> None:
         """The destination takes events again: whatever waited only for that is due now."""
@@ -348,6 +374,49 @@ def _material(row: Any, numbers: Sequence[str]) -> Material:
         flags=tuple(_json(row.flags)),
         echo=tuple(_json(row.echo)),
     )
+
+
+def _recorded(row: Any) -> RecordedDocument:
+    named = NamedDocument(
+        number=row.number,
+        place=row.place,
+        line=row.line,
+        code=row.code,
+        revision=row.revision,
+        name=row.name,
+        object_id=row.object_id,
+        url=row.url,
+        updated_at=row.updated_at,
+    )
+    file = DocumentFile(
+        place=row.place,
+        line=row.line,
+        code=row.code,
+        revision=row.revision,
+        name=row.name,
+        state=DocumentState(row.state),
+        path=row.path,
+        sha256=row.sha256,
+        size=row.size,
+        media_type=row.media_type,
+        reason=row.reason,
+    )
+    return RecordedDocument(named, file)
+
+
+def _noted_row(event_id: str, noted: NotedDocument, now: datetime) -> dict[str, Any]:
+    copy = noted.copy
+    return {
+        "event_id": event_id,
+        "number": noted.number,
+        "state": noted.state.value,
+        "path": copy and copy.path,
+        "sha256": copy and copy.sha256,
+        "size": copy and copy.size,
+        "media_type": copy and copy.media_type,
+        "stored_at": copy and instant(now),
+        "reason": noted.reason,
+    }
 
 
 def _json(text: str | None) -> Any:

@@ -12,7 +12,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from handlers.documents.fetching import Fetching
 from handlers.interface import (
+    DOCUMENTS,
     Destination,
     Endpoint,
     JsonObject,
@@ -29,8 +31,10 @@ from service.inbox.repair_rules import Action, Measure
 from service.inbox.transaction import QuarantineBudget
 from service.inbox.work import WorkStore
 from service.json_text import exact_json
+from service.settings_documents import Documents
 from service.wake import WakeUp, wake
 from service.worker.attempts import Attempts
+from service.worker.documents import DocumentStage
 from service.worker.inline import InlineAnswer, InlineRequest
 from service.worker.lane import Lane
 from service.worker.loop import Rules, Worker
@@ -63,6 +67,8 @@ class House:
     inline: Mapping[Endpoint, str] = field(default_factory=dict)
     inline_takeover: float = 3600.0
     busy_timeout: float = 0.3
+    documents: Documents = field(default_factory=Documents)
+    fetching: Fetching | None = None
     path: Path = field(init=False)
 
     def __post_init__(self) -> None:
@@ -127,7 +133,7 @@ class House:
             self.path, busy_timeout=self.busy_timeout, wal_max_bytes=1 << 30, readers=self.concurrency
         )
         self._wake_up = WakeUp(self.folder)
-        terms = {name: self.terms.get(name, QUICK) for name in self.destinations}
+        terms = {name: self.terms.get(name, QUICK) for name in (DOCUMENTS, *self.destinations)}
         worker = Worker(
             self._store,
             self._wake_up,
@@ -136,9 +142,17 @@ class House:
                 self.takers or [Takes(name) for name in self.destinations],
                 role=Role.BUYER,
                 deliver_echo=self.deliver_echo,
+                documents=self.documents,
             ),
-            Attempts(self._store, self.destinations, terms, READERS, MAPPINGS),
-            {name: replace(self.lanes.get(name, Lane(name, 4))) for name in self.destinations},
+            Attempts(
+                self._store,
+                self.destinations,
+                terms,
+                READERS,
+                MAPPINGS,
+                DocumentStage(self._store, self.fetching),
+            ),
+            {name: replace(self.lanes.get(name, Lane(name, 4))) for name in terms},
             terms,
             Rules(self.concurrency, self.dead_holds, self.inline, self.inline_takeover),
         )

@@ -78,6 +78,9 @@ class Portal(Recipient):
         self.replies[METADATA] = [metadata(f"{self.url}/files/o-1?signature=s3cret")]
         self.replies["/files/o-1"] = [Reply(200, content)]
 
+    def __enter__(self) -> Portal:
+        return self
+
     def paths(self) -> list[str]:
         """What was asked, in order."""
         return [request.path.partition("?")[0] for request in self.requests]
