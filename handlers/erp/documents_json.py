@@ -14,13 +14,14 @@ _MAX_TEXT = 200
 def documents_json(documents: Sequence[DocumentFile], max_length: int | None = None) -> str:
     """An array of objects on one line, in ASCII; as many from the first on as fit into `max_length` characters.
 
-    Members: place, line, code, revision, name, state, path, sha256, size, mediaType, reason; those without a value are
-    left out.
+    Members: place, line, code, revision, name, state, path, sha256, size, mediaType, reason; those without a value
+    are left out.
     """
     shown: list[str] = []
     length = 2
     for document in documents:
-        text = json.dumps(_public(document), separators=(",", ":"))
+        # DEL is ASCII to this library, and no part of a header field.
+        text = json.dumps(_public(document), separators=(",", ":")).replace("\x7f", "\\u007f")
         length += len(text) + 1
         if max_length is not None and length > max_length:
             break

@@ -2,8 +2,8 @@
 
 The file is written under a name of its own (`.webhooks-….part`) in the same folder, brought to the disk, and then
 given its name by a step that never replaces anything. With a done-file, an empty `NAME.done` follows it: a reader
-that waits for it need not know what is still being written. The documents of an event stand in a file beside it, which
-is there first: `NAME.json` has `NAME.documents.json`.
+that waits for it need not know what is still being written. The documents of an event stand in a file beside it,
+which is there first: `NAME.json` has `NAME.documents.json`.
 """
 
 from __future__ import annotations

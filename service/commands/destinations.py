@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from handlers.interface import DOCUMENTS
 from handlers.mirror.current import current
 from service.commands.operator import operator
 from service.commands.options import ConfigOption, JsonOption, ReasonOption, settings_of
@@ -29,7 +30,7 @@ def status(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """List the destinations: paused or unavailable since when and why, and what waits for them."""
     settings = settings_of(config)
     reader = DestinationReader(settings.inbox.path)
-    configured = list(settings.destinations)
+    configured = [*([DOCUMENTS] if settings.documents.is_on else []), *settings.destinations]
     removed = [name for name in reader.names() if name not in configured]
     rows = [{**row, "configured": row["name"] in configured} for row in reader.destinations(configured + removed)]
     typer.echo(destinations_json(rows) if as_json else destinations_text(rows, terminal_width()))
@@ -58,7 +59,8 @@ def resume(
 
 def _change(name: str, what: str, change: Callable[[Repair], None], as_json: bool, settings: Settings) -> None:
     path = settings.inbox.path
-    known = {*settings.destinations, *DestinationReader(path).names()}
+    built_in = {DOCUMENTS} if settings.documents.is_on else set()
+    known = {*built_in, *settings.destinations, *DestinationReader(path).names()}
     if name not in known:
         raise StartError(f"no destination is called {name}; there is {', '.join(sorted(known)) or 'none'}")
     repair = Repair(path, user=operator(), current_of=current)

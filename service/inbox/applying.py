@@ -13,11 +13,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Insert, TextClause, insert
 
-from handlers.documents.found import NamedDocument
 from handlers.interface import DOCUMENTS, Merged
 from service.inbox import handovers
 from service.inbox import work_queries as sql
 from service.inbox.changes import changes_to_store
+from service.inbox.document_rows import named_row
 from service.inbox.instant import instant
 from service.inbox.interface import State
 from service.inbox.packed import pack
@@ -76,7 +76,7 @@ def to_write(batch: Sequence[Applied], moment: datetime) -> ToWrite:
             for destination in applied.destinations
         )
         rows.documents.extend(
-            _document_row(applied.event.id, named) | {"state": state.value, "reason": reason}
+            named_row(applied.event.id, named) | {"state": state.value, "reason": reason}
             for named, state, reason in applied.documents
         )
     _add_mirrors(rows, passed)
@@ -122,22 +122,6 @@ def _applied_row(applied: Applied, now: str) -> Row:
     # Of one that is replayed handovers may be open that are not wanted any more.
     state = State.PROCESSING if applied.destinations or applied.event.replayed else State.DONE
     return {"id": applied.event.id, "state": state.value, "now": now, "reason": applied.reason}
-
-
-def _document_row(event_id: str, named: NamedDocument) -> Row:
-    return {
-        "event_id": event_id,
-        "number": named.number,
-        "place": named.place,
-        "line": named.line,
-        "code": named.code,
-        "revision": named.revision,
-        "name": named.name,
-        "object_id": named.object_id,
-        "url": named.url,
-        "updated_at": named.updated_at,
-        "copy_key": named.copy_key,
-    }
 
 
 def _fault_row(applied: Applied, now: str) -> Row:

@@ -15,11 +15,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, delete, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
-from handlers.interface import Endpoint, JsonObject
+from handlers.interface import DOCUMENTS, DocumentState, Endpoint, JsonObject
 from service.inbox import drift_ledger, handovers
 from service.inbox.instant import instant
 from service.inbox.interface import NewEvent, State
@@ -36,7 +36,17 @@ from service.inbox.repair_rules import (
     standings,
     to_hand_over_again,
 )
-from service.inbox.schema import audit, destination, edited_body, event, event_order, handover, mirror, snapshot
+from service.inbox.schema import (
+    audit,
+    destination,
+    document,
+    edited_body,
+    event,
+    event_order,
+    handover,
+    mirror,
+    snapshot,
+)
 from service.inbox.sqlite import WAL_CHECKPOINT_BYTES, DatabaseFile, checkpoint, unavailable, writing_engine
 
 #: A command has a person in front of it, who rather waits than tries again.
@@ -242,6 +252,31 @@ class Repair:
             _update_event(connection, standing.event.id, applied_at=now)
             handovers.release_key(connection, standing.event.key)
 
+    def _fetch(self, connection: Connection, standing: Standing, measure: Measure, now: str) -> None:
+        connection.execute(_AWAIT_DOCUMENTS, {"of_event": standing.event.id})
+        latest = standing.handovers[0] if standing.handovers else None
+        if latest is not None and latest.open:
+            _put_back(connection, latest, now)
+        else:
+            # No destination waits for it: they have the event, or had it without these files.
+            connection.execute(
+                insert(handover),
+                {
+                    "event_id": standing.event.id,
+                    "destination": DOCUMENTS,
+                    "round": 1 if latest is None else latest.round + 1,
+                    "key": None,
+                    "state": State.RECEIVED.value,
+                    "open": True,
+                    "ready": True,
+                    "due_at": now,
+                    "attempts": 0,
+                    "refused_ms": 0,
+                },
+            )
+        handovers.promote_events(connection, [standing.event.id])
+        handovers.settle(connection, standing.event.id)
+
     def _release(
         self, connection: Connection, new: NewEvent, edited: tuple[str, bytes] | None, reason: str
     ) -> str | None:
@@ -317,6 +352,15 @@ _APPLY_AGAIN = (
     .where(event.c.id == bindparam("event_id"))
     .values(state=State.RECEIVED.value, apply_at=bindparam("now"), applied_at=None, until=None, reason=None)
 )
+_AWAIT_DOCUMENTS = (
+    update(document)
+    .where(
+        document.c.event_id == bindparam("of_event"),
+        document.c.state != DocumentState.STORED.value,
+        or_(document.c.object_id.is_not(None), document.c.url.is_not(None)),
+    )
+    .values(state=DocumentState.WAITING.value, reason=None)
+)
 _PUT_BACK = (
     update(handover)
     .where(handover.c.id == bindparam("handover_id"))
@@ -337,6 +381,7 @@ _TREATMENTS: dict[Action, Callable[[Repair, Connection, Standing, Measure, str],
     Action.REPLAY: Repair._replay,
     Action.CANCEL: Repair._cancel,
     Action.SKIP: Repair._skip,
+    Action.FETCH: Repair._fetch,
 }
 
 

@@ -18,12 +18,12 @@ import jiter
 from sqlalchemy import Connection, CursorResult, Engine, TextClause, insert
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError
 
-from handlers.documents.found import NamedDocument
-from handlers.interface import DOCUMENTS, Change, DocumentFile, DocumentState, Endpoint
+from handlers.interface import DOCUMENTS, Change, Endpoint
 from service.inbox import handovers
 from service.inbox import work_queries as sql
 from service.inbox.applying import ToWrite, write_applied
 from service.inbox.changes import stored_changes
+from service.inbox.document_rows import noted_row, recorded
 from service.inbox.instant import instant
 from service.inbox.interface import InboxUnavailableError, State
 from service.inbox.opening import open_database
@@ -195,7 +195,7 @@ class Look:
 
     def documents(self, event_id: str) -> list[RecordedDocument]:
         """The documents that an event names, in its order."""
-        return [_recorded(row) for row in self._ask(sql.DOCUMENTS, {"event_id": event_id})]
+        return [recorded(row) for row in self._ask(sql.DOCUMENTS, {"event_id": event_id})]
 
     def stored_copy(self, copy_key: str) -> StoredCopy | None:
         """The latest file that a document with this key became."""
@@ -297,7 +297,7 @@ class Work:
     def note_documents(self, event_id: str, noted: Sequence[NotedDocument], now: datetime) -> None:
         """Write what became of documents."""
         if noted:
-            self._connection.execute(sql.NOTE_DOCUMENT, [_noted_row(event_id, each, now) for each in noted])
+            self._connection.execute(sql.NOTE_DOCUMENT, [noted_row(event_id, each, now) for each in noted])
 
     def bring_forward(self, destination: str, now: datetime) -> None:
         """The destination takes events again: whatever waited only for that is due now."""
@@ -374,49 +374,6 @@ def _material(row: Any, numbers: Sequence[str]) -> Material:
         flags=tuple(_json(row.flags)),
         echo=tuple(_json(row.echo)),
     )
-
-
-def _recorded(row: Any) -> RecordedDocument:
-    named = NamedDocument(
-        number=row.number,
-        place=row.place,
-        line=row.line,
-        code=row.code,
-        revision=row.revision,
-        name=row.name,
-        object_id=row.object_id,
-        url=row.url,
-        updated_at=row.updated_at,
-    )
-    file = DocumentFile(
-        place=row.place,
-        line=row.line,
-        code=row.code,
-        revision=row.revision,
-        name=row.name,
-        state=DocumentState(row.state),
-        path=row.path,
-        sha256=row.sha256,
-        size=row.size,
-        media_type=row.media_type,
-        reason=row.reason,
-    )
-    return RecordedDocument(named, file)
-
-
-def _noted_row(event_id: str, noted: NotedDocument, now: datetime) -> dict[str, Any]:
-    copy = noted.copy
-    return {
-        "event_id": event_id,
-        "number": noted.number,
-        "state": noted.state.value,
-        "path": copy and copy.path,
-        "sha256": copy and copy.sha256,
-        "size": copy and copy.size,
-        "media_type": copy and copy.media_type,
-        "stored_at": copy and instant(now),
-        "reason": noted.reason,
-    }
 
 
 def _json(text: str | None) -> Any:
