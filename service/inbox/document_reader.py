@@ -41,7 +41,7 @@ class DocumentReader:
     def documents(self, wanted: DocumentFilter) -> list[Row]:
         """Those that fit, of the newest event first."""
         columns = [column for column in document.columns if column.name not in ("state", "copy_key")]
-        query = select(
+        query: Select[Any] = select(
             *columns, _STATE.label("state"), event.c.received_at, event.c.event_name, event.c.purchase_order_number
         )
         query = _filtered(query.join(event, event.c.id == document.c.event_id), wanted)
@@ -52,7 +52,9 @@ class DocumentReader:
     def events_to_fetch(self, wanted: DocumentFilter) -> list[str]:
         """Ids of events with documents that fit, have no file and say where one is; in order of acceptance."""
         named = or_(document.c.object_id.is_not(None), document.c.url.is_not(None))
-        query = select(event.c.id, event.c.seq).join(document, event.c.id == document.c.event_id).distinct()
+        query: Select[Any] = (
+            select(event.c.id, event.c.seq).join(document, event.c.id == document.c.event_id).distinct()
+        )
         query = _filtered(query.where(named, document.c.state != DocumentState.STORED.value), wanted)
         with self._engine.connect() as connection:
             return [row.id for row in connection.execute(query.order_by(event.c.seq))]
@@ -77,7 +79,7 @@ def _filtered(query: Select[Any], wanted: DocumentFilter) -> Select[Any]:
         )
         query = query.where(event.c.id.in_(ids))
     if wanted.state is not None:
-        query = query.where(wanted.state.value == _STATE)
+        query = query.where(_STATE.in_([wanted.state.value]))
     if wanted.since is not None:
         query = query.where(event.c.received_at >= instant(wanted.since))
     return query

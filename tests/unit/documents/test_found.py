@@ -70,7 +70,8 @@ def test_documents_of_the_example_by_object_by_url_and_without_file() -> None:
 
 
 def test_anything_else_in_the_place_of_documents_is_passed_over() -> None:
-    for odd in (None, {}, "x", [None, 1, "x"], [[]]):
+    odds: tuple[Any, ...] = (None, {}, "x", [None, 1, "x"], [[]])
+    for odd in odds:
         body: Any = {"eventName": "X", "orderEvent": {"documents": odd, "lines": odd, "buyerOrder": odd}}
         assert documents_of(body) == ()
 
