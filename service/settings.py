@@ -103,9 +103,13 @@ def load(
     file.yield_to(environment, shape)
     for source in (environment, file):
         source.read_secret_files(shape)
-    if ("inbox", "url") not in file.entries:
-        folder = path.absolute().parent if path else here
-        file.put(("inbox", "url"), Settings().inbox.url, "default", shape, folder)
+    defaults, folder = Settings(), path.absolute().parent if path else here
+    for key, default in (
+        (("inbox", "url"), defaults.inbox.url),
+        (("documents", "location"), defaults.documents.location),
+    ):
+        if key not in file.entries:
+            file.put(key, default, "default", shape, folder)
     problems = file.problems | environment.problems
     try:
         settings = Settings(
