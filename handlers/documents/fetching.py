@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
@@ -20,7 +21,7 @@ from handlers.documents.found import NamedDocument
 from handlers.documents.names import BLOCKED_EXTENSIONS, extension_of, is_blocked, stored_as
 from handlers.documents.platform import Link, Platform, PlatformRefusesError, PlatformUnavailableError
 from handlers.documents.store import DocumentStore, StoreError
-from handlers.erp.exchange import Deadline, TooSlowError, UnreachableError
+from handlers.erp.exchange import Deadline, TooSlowError, UnreachableError, place_of
 from handlers.erp.http import retry_after
 from handlers.interface import Refused, TimedOut, Unavailable
 
@@ -87,6 +88,7 @@ class Fetching:
         self._tls = tls
         self._rules = rules
         self._blocked = frozenset(extension.lower().lstrip(".") for extension in rules.blocked_extensions)
+        self._slow: dict[str, float] = {}
         self.close = close
         """Let go of connections."""
 
@@ -155,10 +157,20 @@ class Fetching:
         name = next((each for each in names if extension_of(each)), names[0] if names else "document")
         if problem := self._blocked_name(name) or self._blocked_name(last_part):
             return NotTaken(problem)
+        self._rules.addresses.check(url)
+        place = place_of(url)
+        if time.monotonic() < self._slow.get(place, 0.0):
+            return Refused(f"{place}: it was too slow a moment ago")
         try:
             return self._kept(document, name, url, self._rules.addresses, deadline, None)
-        except (AnsweredError, BrokenOffError, UnreachableError, TooSlowError) as error:
+        except (AnsweredError, BrokenOffError, UnreachableError) as error:
             # Of one sender's server: no reason to leave the documents of all others alone for a while.
+            return Refused(str(error))
+        except TooSlowError as error:
+            # For as long as it took: its next documents must not hold all threads from those of others.
+            now = time.monotonic()
+            self._slow = {host: until for host, until in self._slow.items() if until > now}
+            self._slow[place] = now + self._rules.timeout
             return Refused(str(error))
 
     def _kept(

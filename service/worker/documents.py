@@ -123,8 +123,8 @@ class DocumentStage:
     def _fetch(self, document: NamedDocument, failures: list[Refused | Unavailable | TimedOut]) -> Fetched:
         if self._fetching is None:
             return OnlyData(DOCUMENTS_OFF)
-        # Where the platform gives nothing, it is not asked for the next one.
-        down = next((failure for failure in failures if isinstance(failure, Unavailable)), None)
+        # Where the platform gives nothing, or is too slow, it is not asked for the next one.
+        down = next((failure for failure in failures if isinstance(failure, Unavailable | TimedOut)), None)
         if down is not None and document.object_id is not None:
             return down
         return self._fetching.fetch(document)

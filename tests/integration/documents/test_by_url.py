@@ -242,6 +242,19 @@ def test_server_that_is_not_there_is_a_refusal_that_may_heal(tmp_path: Path) -> 
         assert isinstance(fetching(tmp_path).fetch(by_url(url)), Refused)
 
 
+def test_server_that_drips_is_left_alone_for_a_while_and_others_are_not(tmp_path: Path, sender: Recipient) -> None:
+    drip = Reply(act=sends(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", then="drip", pause=0.2))
+    sender.replies["/slow.pdf"] = [drip]
+    documents = fetching(tmp_path, rules=FetchRules(timeout=0.5, addresses=LOCAL))
+    assert isinstance(documents.fetch(by_url(f"{sender.url}/slow.pdf")), Refused)
+    outcome = documents.fetch(by_url(f"{sender.url}/manual.pdf"))
+    assert isinstance(outcome, Refused)
+    assert "too slow a moment ago" in outcome.reason
+    with Recipient() as other:
+        assert isinstance(documents.fetch(by_url(f"{other.url}/a.pdf")), StoredFile)
+    eventually(lambda: isinstance(documents.fetch(by_url(f"{sender.url}/manual.pdf")), StoredFile))
+
+
 _FETCHES = """
 import sys
 from tests.integration.documents.standing_in import by_url, fetching

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from handlers.documents.found import documents_of
+from handlers.interface import Endpoint
+from service.event_reader import event_readers
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "specs" / "examples"
 
@@ -85,3 +87,15 @@ def test_copy_differs_by_revision_time_and_source_and_by_nothing_else() -> None:
     assert key(name="another", code="9", url="https://x/") == same
     assert len({same, key(revision="B"), key(meta={"lastUpdatedAt": "2026-01-01"}), key(objectId="p")}) == 4
     assert key(objectId="", url="") is None
+
+
+def test_txml_names_the_same_documents_as_json() -> None:
+    reader = event_readers()[Endpoint.ORDER]
+    found = [
+        documents_of(
+            reader.read_again((EXAMPLES / f"order-documents.{form}").read_bytes(), f"application/{form}")[0]
+        )
+        for form in ("json", "xml")
+    ]
+    assert found[0] == found[1]
+    assert len(found[0]) == 4
