@@ -22,6 +22,8 @@ _INCOMING = ".incoming"
 _PART_END = ".part"
 #: What a crash left behind is removed at the next start when it is older than this, in seconds.
 _ABANDONED_AFTER = 3600.0
+#: These know no folders, and would make a bucket of a name that is misspelt.
+_OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "ocilake", "oss", "memory"}
 
 
 class StoreError(Exception):
@@ -170,7 +172,8 @@ class _ForRemote:
         part, target = f"{folder}/.{secrets.token_hex(8)}{_PART_END}", f"{folder}/{name}"
         try:
             self.file.flush()
-            self._fs.makedirs(folder, exist_ok=True)
+            if not _OBJECT_STORES & set(self._protocols()):
+                self._fs.makedirs(folder, exist_ok=True)
             self._fs.put_file(self._local, part)
             if self._fs.exists(target):  # not every file system moves onto something
                 self._fs.rm_file(target)
@@ -180,6 +183,11 @@ class _ForRemote:
                 self._fs.rm_file(part)
             raise StoreError(f"{self._fs.unstrip_protocol(self._root)}: {type(error).__name__}: {error}") from error
         return str(self._fs.unstrip_protocol(target))
+
+
+    def _protocols(self) -> tuple[str, ...]:
+        known = self._fs.protocol
+        return (known,) if isinstance(known, str) else tuple(known)
 
 
 @contextlib.contextmanager
