@@ -257,6 +257,7 @@ class DestinationSettings(BaseModel):
         USUAL_PATTERN
     )
     done_file: Flag = False
+    documents_file: Flag = False
 
     python_class: Annotated[
         Annotated[str, AfterValidator(_class)] | None,
@@ -342,7 +343,7 @@ _OWN = {
         *(f"{key}_file" for key in ("password", "token", "client_secret")),
         *("certificate", "key", "ca_file", "headers", "outcomes"),
     ),
-    Kind.FOLDER: ("path", "name", "done_file"),
+    Kind.FOLDER: ("path", "name", "done_file", "documents_file"),
     Kind.PYTHON: ("class", "options"),
 }
 _NEEDED = {Kind.HTTP: "url", Kind.FOLDER: "path", Kind.PYTHON: "class"}

@@ -184,7 +184,6 @@ class _ForRemote:
             raise StoreError(f"{self._fs.unstrip_protocol(self._root)}: {type(error).__name__}: {error}") from error
         return str(self._fs.unstrip_protocol(target))
 
-
     def _protocols(self) -> tuple[str, ...]:
         known = self._fs.protocol
         return (known,) if isinstance(known, str) else tuple(known)

@@ -2,8 +2,8 @@
 
 The file is written under a name of its own (`.webhooks-….part`) in the same folder, brought to the disk, and then
 given its name by a step that never replaces anything. With a done-file, an empty `NAME.done` follows it: a reader
-that waits for it need not know what is still being written. The documents of an event stand in a file beside it,
-which is there first: `NAME.json` has `NAME.documents.json`.
+that waits for it need not know what is still being written. With a documents-file, the documents of an event stand
+in a file beside it, which is there first: `NAME.json` has `NAME.documents.json`.
 """
 
 from __future__ import annotations
@@ -43,11 +43,19 @@ class FolderDestination:
     its own ("…-2.json").
     """
 
-    def __init__(self, path: Path, *, pattern: str = USUAL_PATTERN, done_file: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        pattern: str = USUAL_PATTERN,
+        done_file: bool = False,
+        documents_file: bool = False,
+    ) -> None:
         check_pattern(pattern)
         self._path = path
         self._pattern = pattern
         self._done_file = done_file
+        self._documents_file = documents_file
         with contextlib.suppress(OSError):  # the folder may come later
             _remove_abandoned(path)
 
@@ -58,7 +66,7 @@ class FolderDestination:
         extension = _EXTENSIONS.get(body.media_type.partition(";")[0].strip().lower(), "txt")
         wanted = file_name(self._pattern, event, extension)
         try:
-            if event.documents:
+            if event.documents and self._documents_file:
                 # First, so that whoever finds the event finds them; without a done-file of its own.
                 stem = wanted.removesuffix(f".{extension}")
                 self._drop(f"{stem}.documents.json", documents_json(event.documents).encode(), done_file=False)

@@ -3,8 +3,8 @@
 Beside the body go, in header fields of ours: `Idempotency-Key` (the same for each attempt), `Webhooks-Event-Id`,
 `Webhooks-Event-Name`, `Webhooks-Endpoint`, `Webhooks-Received-At`, `Webhooks-Attempt`, and where they apply
 `Webhooks-Resent: true`, `Webhooks-Stale` and `Webhooks-Echo` (parts of the event, with commas). Their values are
-percent-encoded where they are not printable ASCII. An event that names documents has `Webhooks-Document-Count`, and
-`Webhooks-Documents`: a JSON array in ASCII with as many of them as fit into the head of a request. The body stays
+percent-encoded where they are not printable ASCII. An event with documents to fetch has `Webhooks-Document-Count`,
+and `Webhooks-Documents`: a JSON array in ASCII with as many of them as fit into the head of a request. The body stays
 what the contract says it is.
 """
 
@@ -28,6 +28,7 @@ from handlers.erp.verdicts import Rule, Verdict, verdict_of
 from handlers.interface import (
     Accepted,
     Change,
+    DocumentState,
     ErpEvent,
     JsonObject,
     Outcome,
@@ -190,10 +191,11 @@ def _facts(event: ErpEvent) -> dict[str, str]:
         "Webhooks-Resent": "true" if event.resent else "",
         "Webhooks-Stale": ", ".join(event.stale),
         "Webhooks-Echo": ", ".join(event.echo),
-        "Webhooks-Document-Count": str(len(event.documents) or ""),
     }
     fields = {name: _field(value) for name, value in facts.items() if value}
-    if event.documents:
+    # Where none was to be fetched, the body says as much.
+    if any(document.state is not DocumentState.DATA for document in event.documents):
+        fields["Webhooks-Document-Count"] = str(len(event.documents))
         fields["Webhooks-Documents"] = documents_json(event.documents, _MAX_DOCUMENTS_FIELD)
     return fields
 

@@ -36,7 +36,12 @@ def documents_text(rows: Sequence[Row], width: int | None = None) -> str:
     ).splitlines()
     shown = [header]
     for row, line in zip(rows, lines, strict=True):
-        shown += [line, wrapped(escaped(f"{_place(row)}: {_file(row)}"), width, "    ")]
+        shown.append(line)
+        if row["path"]:
+            # Not broken into lines: it is there to be copied.
+            shown += [wrapped(escaped(_place(row)), width, "    "), f"    {escaped(row['path'])}"]
+        else:
+            shown.append(wrapped(escaped(f"{_place(row)}: {_source(row)}"), width, "    "))
     return "\n".join(shown)
 
 
@@ -51,9 +56,7 @@ def _place(row: Row) -> str:
     return f"{place} of line {row['line']}" if row["line"] else f"{place} of a line without position"
 
 
-def _file(row: Row) -> str:
-    if row["path"]:
-        return str(row["path"])
+def _source(row: Row) -> str:
     # Without its query, which may be what lets somebody in.
     source = f"object {row['object_id']}" if row["object_id"] else _shown_url(row["url"])
     return "; ".join(part for part in (source, row["reason"]) if part) or "to be fetched"

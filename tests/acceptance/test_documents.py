@@ -33,7 +33,7 @@ def service(tmp_path: Path, portal: Portal) -> Iterator[RunningService]:
     (tmp_path / "drop").mkdir()
     (tmp_path / "platform-password.txt").write_text("s3cret-of-the-platform\n")
     extra = (
-        '[destinations.files]\ntype = "folder"\npath = "drop"\n'
+        '[destinations.files]\ntype = "folder"\npath = "drop"\ndocuments_file = true\n'
         f'[documents]\nurl = "{portal.url}/v2"\nusername = "me"\npassword_file = "platform-password.txt"\n'
         "retry_first = 0.05\nretry_max = 0.1\n"
     )
@@ -94,7 +94,7 @@ def test_document_lies_on_disk_and_the_folder_destination_says_where(
     (row,) = listed(service, "--event", event_id)
     assert (row["id"], row["state"], row["path"]) == (f"{event_id}.1", "stored", told["path"])
     text = service.webhooks("documents", "list", "--purchase-order", "PO1").stdout.decode()
-    assert "supplierLine of line 10: " in text
+    assert f"    supplierLine of line 10\n    {path}\n" in text
     assert listed(service, "--state", "missing") == []
     assert "s3cret" not in service.log.read_text()
 

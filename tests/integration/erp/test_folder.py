@@ -264,7 +264,7 @@ DOCUMENT = DocumentFile(
 
 def test_documents_stand_in_a_file_beside_the_event(tmp_path: Path) -> None:
     given = replace(EVENT, documents=(DOCUMENT,))
-    name = drop(tmp_path, given, done_file=True)
+    name = drop(tmp_path, given, done_file=True, documents_file=True)
     assert isinstance(name, Accepted)
     beside = name.note.removesuffix(".json") + ".documents.json"
     assert sorted(content(tmp_path)) == sorted([name.note, f"{name.note}.done", beside])
@@ -272,6 +272,17 @@ def test_documents_stand_in_a_file_beside_the_event(tmp_path: Path) -> None:
     assert (told["path"], told["size"], told["mediaType"]) == (DOCUMENT.path, 7, "application/pdf")
     assert "reason" not in told
     # The same attempt again changes nothing; after a replay that found more, another file tells it.
-    drop(tmp_path, given, done_file=True)
-    drop(tmp_path, replace(given, documents=(replace(DOCUMENT, state=DocumentState.MISSING),)), done_file=True)
+    drop(tmp_path, given, done_file=True, documents_file=True)
+    drop(
+        tmp_path,
+        replace(given, documents=(replace(DOCUMENT, state=DocumentState.MISSING),)),
+        done_file=True,
+        documents_file=True,
+    )
     assert len(list(tmp_path.glob("*.documents*.json"))) == 2
+
+
+def test_without_the_setting_nothing_but_the_event_is_dropped(tmp_path: Path) -> None:
+    """Or who takes every .json would take it for an event."""
+    drop(tmp_path, replace(EVENT, documents=(DOCUMENT,)))
+    assert list(content(tmp_path)) == [NAME]

@@ -367,7 +367,7 @@ def test_documents_are_told_in_a_field_of_ascii_that_has_bounds(server: Recipien
     )
     deliver(server.url, replace(EVENT, documents=(document,)))
     deliver(server.url, replace(EVENT, documents=(document,) * 100))
-    deliver(server.url, EVENT)
+    deliver(server.url, replace(EVENT, documents=(replace(document, state=DocumentState.DATA, path=None),)))
     one, many, none = (request.headers for request in server.requests)
     assert json.loads(one["webhooks-documents"]) == [
         {
