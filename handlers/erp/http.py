@@ -4,8 +4,8 @@ Beside the body go, in header fields of ours: `Idempotency-Key` (the same for ea
 `Webhooks-Event-Name`, `Webhooks-Endpoint`, `Webhooks-Received-At`, `Webhooks-Attempt`, and where they apply
 `Webhooks-Resent: true`, `Webhooks-Stale` and `Webhooks-Echo` (parts of the event, with commas). Their values are
 percent-encoded where they are not printable ASCII. An event with documents to fetch has `Webhooks-Document-Count`,
-and `Webhooks-Documents`: a JSON array in ASCII with as many of them as fit into the head of a request. The body stays
-what the contract says it is.
+and `Webhooks-Documents`: a JSON array in ASCII with as many of them as fit into the head of a request. The body
+stays what the contract says it is.
 """
 
 from __future__ import annotations
