@@ -134,6 +134,49 @@ class Merged:
     """Nothing is new but own open requests that came back."""
 
 
+#: The built-in destination that fetches the documents of an event; none of the settings may have this name.
+DOCUMENTS = "documents"
+
+
+class DocumentState(StrEnum):
+    """What became of a document that an event names."""
+
+    WAITING = "waiting"
+    """It is still to be fetched, now or after a failure."""
+    STORED = "stored"
+    """Its file is there."""
+    MISSING = "missing"
+    """It could not be fetched for so long that it was given up, or an operator decided so."""
+    REFUSED = "refused"
+    """It is not taken by a rule of the settings: its extension, size or address."""
+    DATA = "data"
+    """The event tells about it but names no file, or documents are not fetched here."""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentFile:
+    """One document that an event names, and the file it became; code, revision and name are foreign input."""
+
+    place: str
+    """The member that holds it: "supplierOrder", "buyerLine" …; "" for the order, shipment or line itself."""
+    line: str | None
+    """Position of the line; None for the header."""
+    code: str | None
+    revision: str | None
+    name: str | None
+    state: DocumentState
+    path: str | None
+    """Absolute path, or the URL of the location; None unless it is stored."""
+    sha256: str | None
+    """In hexadecimal."""
+    size: int | None
+    """In bytes."""
+    media_type: str | None
+    """Safe to serve: text/plain for what a browser would run."""
+    reason: str | None
+    """Why there is no file."""
+
+
 @dataclass(frozen=True, slots=True)
 class ErpEvent:
     """One event as a destination sees it."""
@@ -155,6 +198,8 @@ class ErpEvent:
     stale: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     echo: tuple[str, ...] = ()
+    documents: tuple[DocumentFile, ...] = ()
+    """Those that this event names, in its order."""
 
 
 @dataclass(frozen=True, slots=True)

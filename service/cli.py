@@ -11,6 +11,7 @@ import typer
 from handlers.interface import Endpoint
 from service.commands.credentials import credentials, secret
 from service.commands.destinations import destinations
+from service.commands.documents import documents
 from service.commands.drift import drift
 from service.commands.events import events
 from service.commands.exit_status import ExitStatus
@@ -48,6 +49,7 @@ app.add_typer(mirror_commands(Endpoint.ORDER), name="orders")
 app.add_typer(mirror_commands(Endpoint.SHIPMENT), name="shipments")
 app.add_typer(destinations, name="destinations")
 app.add_typer(inbox, name="inbox")
+app.add_typer(documents, name="documents")
 app.add_typer(secret, name="secret")
 
 

@@ -92,7 +92,12 @@ def _destination(key: str, settings: DestinationSettings, folder: Path) -> Desti
                 tls=_tls(key, settings),
             )
         case Kind.FOLDER:
-            return FolderDestination(Path(settings.path or ""), pattern=settings.name, done_file=settings.done_file)
+            return FolderDestination(
+                Path(settings.path or ""),
+                pattern=settings.name,
+                done_file=settings.done_file,
+                documents_file=settings.documents_file,
+            )
         case Kind.PYTHON:
             options = {
                 # As everywhere in the settings, a path is seen from the folder of the settings file.

@@ -23,6 +23,7 @@ from pydantic_settings import (
 
 from handlers.interface import Endpoint
 from service.settings_destinations import Address, DestinationSettings, Option, one_answers
+from service.settings_documents import Documents
 from service.settings_models import Auth, Inbox, Log, Mode, Name, Processing, Server, StoreUrl, Worker
 from service.settings_sources import (
     CONFIG_VARIABLE,
@@ -60,6 +61,7 @@ class Settings(BaseSettings):
     auth: Auth = Auth()
     processing: Processing = Processing()
     worker: Worker = Worker()
+    documents: Documents = Documents()
     log: Log = Log()
     destinations: Annotated[dict[Name, DestinationSettings], AfterValidator(one_answers)] = {}
     _source: Path | None = PrivateAttr(default=None)
@@ -101,10 +103,14 @@ def load(
     file.yield_to(environment, shape)
     for source in (environment, file):
         source.read_secret_files(shape)
-    folder = path.absolute().parent if path else here
-    for name, default in (("url", Settings().inbox.url), ("local_folder", Settings().inbox.local_folder)):
-        if ("inbox", name) not in file.entries:
-            file.put(("inbox", name), default, "default", shape, folder)
+    defaults, folder = Settings(), path.absolute().parent if path else here
+    for key, default in (
+        (("inbox", "url"), defaults.inbox.url),
+        (("inbox", "local_folder"), defaults.inbox.local_folder),
+        (("documents", "location"), defaults.documents.location),
+    ):
+        if key not in file.entries:
+            file.put(key, default, "default", shape, folder)
     problems = file.problems | environment.problems
     try:
         settings = Settings(

@@ -17,7 +17,7 @@ from handlers.erp.folder_names import USUAL_PATTERN, check_pattern
 from handlers.erp.python import check_name
 from handlers.erp.sql.address import check_address, located
 from handlers.erp.verdicts import Rule, read_rule
-from handlers.interface import ChangeKind, Endpoint
+from handlers.interface import DOCUMENTS, ChangeKind, Endpoint
 from handlers.oauth.authority import check_url
 from service.settings_models import Count, Endpoints, Flag, OptionalPath, OptionalTexts, OptionalUrl, Seconds
 from service.settings_sources import Located
@@ -264,6 +264,7 @@ class DestinationSettings(BaseModel):
         USUAL_PATTERN
     )
     done_file: Flag = False
+    documents_file: Flag = False
 
     python_class: Annotated[
         Annotated[str, AfterValidator(_class)] | None,
@@ -368,7 +369,7 @@ _OWN = {
         *(f"{key}_file" for key in ("password", "token", "client_secret")),
         *("certificate", "key", "ca_file", "headers", "outcomes"),
     ),
-    Kind.FOLDER: ("path", "name", "done_file"),
+    Kind.FOLDER: ("path", "name", "done_file", "documents_file"),
     Kind.PYTHON: ("class", "options"),
     Kind.SQL: ("database_url", "database_url_file", "schema", "table_prefix", "create"),
 }
@@ -387,11 +388,13 @@ def _with_files(keys: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def one_answers(destinations: dict[str, DestinationSettings]) -> dict[str, DestinationSettings]:
-    """Check that no two destinations answer the inline requests of one endpoint.
+    """Check that no two destinations answer the inline requests of one endpoint, and that none has our own name.
 
     Raises:
         ValueError: they do; the text completes the sentence "<key>: …".
     """
+    if DOCUMENTS in destinations:
+        raise ValueError(f'"{DOCUMENTS}" is the built-in destination that fetches documents; choose another name')
     for endpoint in Endpoint:
         inline = [name for name, each in destinations.items() if each.inline and endpoint in each.endpoints]
         if len(inline) > 1:

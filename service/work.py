@@ -9,9 +9,12 @@ import socket
 import threading
 from pathlib import Path
 
+from handlers.documents.fetching import Fetching
+from handlers.interface import DOCUMENTS
 from service import log, txml
 from service.contract import webhook_contracts
 from service.destinations import Target, open_destinations
+from service.documents import open_fetching
 from service.event_reader import event_readers
 from service.folders import make_lasting
 from service.inbox.notification import Notifications
@@ -19,9 +22,11 @@ from service.inbox.shared_work import SharedWorkStore
 from service.inbox.work import Worked, WorkStore
 from service.settings import Settings, load
 from service.settings_destinations import Content, Format
+from service.settings_documents import Documents
 from service.settings_models import Mode
 from service.wake import WakeUp, Waking
 from service.worker.attempts import Attempts
+from service.worker.documents import DocumentStage
 from service.worker.inline import InlineAnswer, InlineRequest
 from service.worker.lane import Lane
 from service.worker.link import Link
@@ -59,13 +64,14 @@ def work(config: Path | None, link: int | None) -> int:
     folder = settings.inbox.folder
     make_lasting(folder)
     targets = open_destinations(settings)
+    fetching = open_fetching(settings)
     try:
         place = settings.inbox.place
         wake_up = WakeUp(folder) if isinstance(place, Path) else Notifications(place)
         # On a server several workers share the work.
         if isinstance(place, Path) and not Turn(folder).take(presence.pause):
             return 0
-        worker = _worker(settings, targets, wake_up)
+        worker = _worker(settings, targets, fetching, wake_up)
         presence.of(worker)
         if receiver is not None:
             receiver.say_ready()
@@ -75,22 +81,34 @@ def work(config: Path | None, link: int | None) -> int:
     finally:
         for target in targets:
             target.destination.close()
+        if fetching is not None:
+            fetching.close()
     return 0
 
 
-def _worker(settings: Settings, targets: list[Target], wake_up: Waking) -> Worker:
-    processing = settings.processing
+def _worker(settings: Settings, targets: list[Target], fetching: Fetching | None, wake_up: Waking) -> Worker:
+    processing, documents = settings.processing, settings.documents
     store = _store(settings)
     contracts = webhook_contracts()
     readers = event_readers(contracts)
     mappings = {endpoint: txml.Mapping(contract) for contract in contracts for _, endpoint in contract.endpoints()}
-    terms = {target.name: _terms(target) for target in targets}
+    # Also where documents are off: what waits for them since they were on has to be let go.
+    terms = {DOCUMENTS: _document_terms(documents)} | {target.name: _terms(target) for target in targets}
     return Worker(
         store,
         wake_up,
-        Merging(readers, targets, role=processing.role, deliver_echo=processing.deliver_echo),
-        Attempts(store, {target.name: target.destination for target in targets}, terms, readers, mappings),
-        {
+        Merging(readers, targets, role=processing.role, deliver_echo=processing.deliver_echo, documents=documents),
+        Attempts(
+            store,
+            {target.name: target.destination for target in targets},
+            terms,
+            readers,
+            mappings,
+            DocumentStage(store, fetching),
+        ),
+        # Slow content servers must not take all of the worker from what needs no documents.
+        {DOCUMENTS: Lane(DOCUMENTS, min(documents.concurrency, max(1, settings.worker.concurrency // 2)))}
+        | {
             target.name: Lane(target.name, target.settings.concurrency, target.settings.max_per_second)
             for target in targets
         },
@@ -117,6 +135,12 @@ def _store(settings: Settings) -> Worked:
             inbox.place, busy_timeout=inbox.busy_timeout, wal_max_bytes=inbox.wal_max_bytes, readers=readers
         )
     return SharedWorkStore(inbox.place, busy_timeout=inbox.busy_timeout, readers=readers)
+
+
+def _document_terms(of: Documents) -> Terms:
+    return Terms(
+        merged=False, as_xml=False, retry_first=of.retry_first, retry_last=of.retry_max, dead_after=of.dead_after
+    )
 
 
 def _terms(target: Target) -> Terms:

@@ -19,10 +19,10 @@ import ssl
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import requests
@@ -112,11 +112,11 @@ class HttpClient:
             UnreachableError: no connection, or it broke before an answer.
             TooSlowError: no answer in time.
         """
-        place = _place(url)
+        place = place_of(url)
         if deadline.left <= 0:
             raise UnreachableError(f"{place}: no time was left to ask it")
         session = self._session()
-        with _Watch(deadline.left) as watch:
+        with Watch(deadline.left) as watch:
             try:
                 with session.request(
                     method,
@@ -127,7 +127,7 @@ class HttpClient:
                     allow_redirects=False,
                     # The watch should be first: it knows whether the request had been sent.
                     timeout=(deadline.left, deadline.left + 1),
-                    proxies=_proxies(url),
+                    proxies=proxies_for(url),
                 ) as response:
                     if watch.expired:
                         # The library takes a head that was cut for one that ends there.
@@ -136,11 +136,11 @@ class HttpClient:
                     return Answer(response.status_code, response.headers, body, complete)
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
                 late = watch.expired or any(
-                    isinstance(cause, requests.Timeout | TimeoutError) for cause in _causes(error)
+                    isinstance(cause, requests.Timeout | TimeoutError) for cause in causes_of(error)
                 )
                 if late and watch.sent:
                     raise TooSlowError(f"{place}: it does not answer in time") from None
-                reason = "no connection in time" if late else _reason(error)
+                reason = "no connection in time" if late else reason_of(error)
                 raise UnreachableError(f"{place}: {reason}") from None
 
     def close(self) -> None:
@@ -153,29 +153,38 @@ class HttpClient:
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
-            session = requests.Session()
-            session.trust_env = False
-            session.headers = {
-                "Accept": "*/*",
-                "Accept-Encoding": "identity",
-                "User-Agent": "tradecloud-webhooks",
-            }
-            session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
-            for scheme in ("http://", "https://"):
-                session.mount(scheme, _Adapter(self._tls))
-            self._local.session = session
+            session = self._local.session = new_session(self._tls)
             with self._lock:
                 self._sessions.add(session)
         return session
 
 
+def new_session(tls: ssl.SSLContext) -> requests.Session:
+    """A session that takes nothing from the environment and keeps no cookies; to be used inside a `Watch` only."""
+    session = requests.Session()
+    session.trust_env = False
+    session.headers = {
+        "Accept": "*/*",
+        "Accept-Encoding": "identity",
+        "User-Agent": "tradecloud-webhooks",
+    }
+    session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, Adapter(tls))
+    return session
+
+
 _of_this_thread = threading.local()
 
+Connect: TypeAlias = Callable[[str, int], socket.socket]
+"""Host and port -> a connection; for who does not want just any address of a name."""
 
-class _Watch:
-    """Cuts the connection of this thread's exchange when its time is over."""
 
-    def __init__(self, seconds: float) -> None:
+class Watch:
+    """Cuts the connection of this thread's exchange when its time is over; `connect` makes it, if one is given."""
+
+    def __init__(self, seconds: float, connect: Connect | None = None) -> None:
+        self.connect = connect
         self.expired = False
         self.sent = False
         self._lock = threading.Lock()
@@ -183,7 +192,7 @@ class _Watch:
         self._timer = threading.Timer(seconds, self._expire)
         self._timer.daemon = True
 
-    def __enter__(self) -> _Watch:
+    def __enter__(self) -> Watch:
         _of_this_thread.watch = self
         self._timer.start()
         return self
@@ -224,30 +233,34 @@ class _Watch:
             self._guarded = None
 
 
-class _Watched:
+class Watched:
     """What both kinds of connections have in common."""
 
     sock: Any
 
     def _new_conn(self) -> Any:
-        connected = super()._new_conn()  # type: ignore[misc]
-        _of_this_thread.watch.guard(connected)
+        watch: Watch = _of_this_thread.watch
+        if watch.connect is None or getattr(self, "proxy", None) is not None:
+            connected = super()._new_conn()  # type: ignore[misc]
+        else:
+            connected = watch.connect(self.host, self.port)  # type: ignore[attr-defined]
+        watch.guard(connected)
         return connected
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         if self.sock is None:
             self.connect()  # type: ignore[attr-defined]
-        watch: _Watch = _of_this_thread.watch
+        watch: Watch = _of_this_thread.watch
         watch.guard(self.sock)
         watch.sent = True
         super().request(*args, **kwargs)  # type: ignore[misc]
 
 
-class _HttpConnection(_Watched, HTTPConnection):
+class _HttpConnection(Watched, HTTPConnection):
     pass
 
 
-class _HttpsConnection(_Watched, HTTPSConnection):
+class _HttpsConnection(Watched, HTTPSConnection):
     pass
 
 
@@ -262,7 +275,7 @@ class _HttpsPool(urllib3.HTTPSConnectionPool):
 _POOLS = {"http": _HttpPool, "https": _HttpsPool}
 
 
-class _Adapter(HTTPAdapter):
+class Adapter(HTTPAdapter):
     def __init__(self, tls: ssl.SSLContext) -> None:
         self._tls = tls
         super().__init__()
@@ -281,7 +294,8 @@ class _Adapter(HTTPAdapter):
         conn.cert_reqs = "CERT_REQUIRED"
 
 
-def _proxies(url: str) -> dict[str, str]:
+def proxies_for(url: str) -> dict[str, str]:
+    """The proxies of the environment on the way to an address."""
     # A proxy of the company cannot reach this machine's own ports.
     return {} if on_loopback(urlsplit(url).hostname or "") else requests.utils.get_environ_proxies(url)
 
@@ -300,15 +314,15 @@ def _beginning(response: requests.Response, limit: int) -> tuple[bytes, bool]:
     return received[:limit], len(received) <= limit
 
 
-def _place(url: str) -> str:
+def place_of(url: str) -> str:
     """Host and port only: the path of an address, too, may be what keeps strangers out."""
     parts = urlsplit(url)
     return f"{parts.hostname}{f':{parts.port}' if parts.port else ''}"
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """Why there is no answer. The libraries' own texts hold the whole address, so they are not used."""
-    causes = list(_causes(error))
+    causes = list(causes_of(error))
     for cause in causes:
         match cause:
             case ssl.SSLCertVerificationError():
@@ -327,7 +341,7 @@ def _reason(error: Exception) -> str:
     return "the connection breaks off"
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
+def causes_of(error: BaseException | None) -> Iterator[BaseException]:
     """The error and what it was made from; the libraries put that into their arguments."""
     waiting: list[Any] = [error]
     seen: set[int] = set()

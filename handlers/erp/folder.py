@@ -2,7 +2,8 @@
 
 The file is written under a name of its own (`.webhooks-….part`) in the same folder, brought to the disk, and then
 given its name by a step that never replaces anything. With a done-file, an empty `NAME.done` follows it: a reader
-that waits for it need not know what is still being written.
+that waits for it need not know what is still being written. With a documents-file, the documents of an event stand
+in a file beside it, which is there first: `NAME.json` has `NAME.documents.json`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from handlers.erp.documents_json import documents_json
 from handlers.erp.folder_names import USUAL_PATTERN, check_pattern, file_name
 from handlers.interface import Accepted, Change, ErpEvent, JsonObject, Outcome, RenderedBody, Unavailable
 
@@ -41,11 +43,19 @@ class FolderDestination:
     its own ("…-2.json").
     """
 
-    def __init__(self, path: Path, *, pattern: str = USUAL_PATTERN, done_file: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        pattern: str = USUAL_PATTERN,
+        done_file: bool = False,
+        documents_file: bool = False,
+    ) -> None:
         check_pattern(pattern)
         self._path = path
         self._pattern = pattern
         self._done_file = done_file
+        self._documents_file = documents_file
         with contextlib.suppress(OSError):  # the folder may come later
             _remove_abandoned(path)
 
@@ -54,8 +64,13 @@ class FolderDestination:
     ) -> Outcome:
         """`Accepted` with the name once it is on the disk; `Unavailable` for every trouble of folder and disk."""
         extension = _EXTENSIONS.get(body.media_type.partition(";")[0].strip().lower(), "txt")
+        wanted = file_name(self._pattern, event, extension)
         try:
-            name = self._drop(file_name(self._pattern, event, extension), body.content)
+            if event.documents and self._documents_file:
+                # First, so that whoever finds the event finds them; without a done-file of its own.
+                stem = wanted.removesuffix(f".{extension}")
+                self._drop(f"{stem}.documents.json", documents_json(event.documents).encode(), done_file=False)
+            name = self._drop(wanted, body.content, done_file=self._done_file)
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else type(error).__name__
             return Unavailable(f"{self._path}: {reason}")
@@ -64,7 +79,7 @@ class FolderDestination:
     def close(self) -> None:
         """Nothing is kept open."""
 
-    def _drop(self, name: str, content: bytes) -> str:
+    def _drop(self, name: str, content: bytes, *, done_file: bool) -> str:
         stem, dot, extension = name.rpartition(".")
         variants = (
             name,
@@ -93,7 +108,7 @@ class FolderDestination:
                         os.unlink(part, dir_fd=folder)
             # Also where the file was there before: the attempt that wrote it may have ended here.
             _to_disk(folder)
-            if self._done_file:
+            if done_file:
                 with contextlib.suppress(FileExistsError):
                     os.close(os.open(f"{variant}.done", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666, dir_fd=folder))
                 _to_disk(folder)

@@ -83,6 +83,18 @@ def file_name(pattern: str, event: ErpEvent, extension: str) -> str:
     return name + "_" if name.endswith((".", " ")) else name
 
 
+def safe_name(name: str, max_bytes: int) -> str:
+    """A stranger's name of one file, so that it can be used anywhere; its extension, up to 12 bytes, is kept."""
+    name = name.replace(" ", "_")  # easier to read than %20
+    stem, dot, extension = name.rpartition(".")
+    end = _encoded(extension) if dot and stem and extension else ""
+    if not end or len(end.encode()) > 12:
+        stem, end = name, ""
+    ending = f".{end}" if end else ""
+    safe = _cut(_encoded(stem), max_bytes - len(ending.encode()) - 1) + ending
+    return "_" + safe if safe.startswith((".", "-", " ", "~")) or _DEVICE.match(safe) else safe
+
+
 def _parts(pattern: str) -> Iterator[tuple[str, str | None, str]]:
     for literal, field, form, conversion in string.Formatter().parse(pattern):
         if conversion is not None or "{" in (form or ""):

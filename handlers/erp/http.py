@@ -3,7 +3,9 @@
 Beside the body go, in header fields of ours: `Idempotency-Key` (the same for each attempt), `Webhooks-Event-Id`,
 `Webhooks-Event-Name`, `Webhooks-Endpoint`, `Webhooks-Received-At`, `Webhooks-Attempt`, and where they apply
 `Webhooks-Resent: true`, `Webhooks-Stale` and `Webhooks-Echo` (parts of the event, with commas). Their values are
-percent-encoded where they are not printable ASCII.
+percent-encoded where they are not printable ASCII. An event with documents to fetch has `Webhooks-Document-Count`,
+and `Webhooks-Documents`: a JSON array in ASCII with as many of them as fit into the head of a request. The body
+stays what the contract says it is.
 """
 
 from __future__ import annotations
@@ -19,12 +21,14 @@ from http import HTTPStatus
 from typing import TypeAlias
 from urllib.parse import quote, urlsplit
 
+from handlers.erp.documents_json import documents_json
 from handlers.erp.exchange import Answer, Deadline, HttpClient, TooSlowError, UnreachableError
 from handlers.erp.tokens import ClientCredentials, NoTokenError, TokenSource
 from handlers.erp.verdicts import Rule, Verdict, verdict_of
 from handlers.interface import (
     Accepted,
     Change,
+    DocumentState,
     ErpEvent,
     JsonObject,
     Outcome,
@@ -36,6 +40,8 @@ from handlers.interface import (
 
 #: Longer ones are cut: servers refuse a head of more than 8 KB.
 _MAX_FIELD = 1000
+#: The same for the documents, which need more room.
+_MAX_DOCUMENTS_FIELD = 4000
 #: Of an answer's body, in the reason of a refusal.
 _MAX_REASON = 300
 #: A server that asks for more patience than this is asked again all the same; in seconds.
@@ -186,7 +192,12 @@ def _facts(event: ErpEvent) -> dict[str, str]:
         "Webhooks-Stale": ", ".join(event.stale),
         "Webhooks-Echo": ", ".join(event.echo),
     }
-    return {name: _field(value) for name, value in facts.items() if value}
+    fields = {name: _field(value) for name, value in facts.items() if value}
+    # Where none was to be fetched, the body says as much.
+    if any(document.state is not DocumentState.DATA for document in event.documents):
+        fields["Webhooks-Document-Count"] = str(len(event.documents))
+        fields["Webhooks-Documents"] = documents_json(event.documents, _MAX_DOCUMENTS_FIELD)
+    return fields
 
 
 def _field(value: str) -> str:

@@ -9,6 +9,7 @@ import typer
 
 from handlers.erp.sql.address import AddressError
 from handlers.erp.sql.statements import create_statements
+from handlers.interface import DOCUMENTS
 from handlers.mirror.current import current
 from service.commands.operator import operator
 from service.commands.options import ConfigOption, JsonOption, ReasonOption, settings_of
@@ -31,7 +32,7 @@ def status(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """List the destinations: paused or unavailable since when and why, and what waits for them."""
     settings = settings_of(config)
     reader = DestinationReader(settings.inbox.place)
-    configured = list(settings.destinations)
+    configured = [*([DOCUMENTS] if settings.documents.is_on else []), *settings.destinations]
     removed = [name for name in reader.names() if name not in configured]
     rows = [{**row, "configured": row["name"] in configured} for row in reader.destinations(configured + removed)]
     typer.echo(destinations_json(rows) if as_json else destinations_text(rows, terminal_width()))
@@ -75,7 +76,8 @@ def resume(
 
 def _change(name: str, what: str, change: Callable[[Repair], None], as_json: bool, settings: Settings) -> None:
     place = settings.inbox.place
-    known = {*settings.destinations, *DestinationReader(place).names()}
+    built_in = {DOCUMENTS} if settings.documents.is_on else set()
+    known = {*built_in, *settings.destinations, *DestinationReader(place).names()}
     if name not in known:
         raise StartError(f"no destination is called {name}; there is {', '.join(sorted(known)) or 'none'}")
     repair = Repair(place, user=operator(), current_of=current)

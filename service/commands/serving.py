@@ -106,9 +106,12 @@ def _require_usable_keys(settings: Settings) -> None:
 def _require_usable_destinations(settings: Settings) -> None:
     """Check the files and classes that the destinations need."""
     from service.destinations import require_destinations
+    from service.documents import open_fetching
 
     try:
         require_destinations(settings)
+        if fetching := open_fetching(settings):
+            fetching.close()
     except StartError as error:
         raise SettingsError(str(error)) from error
     # No reason not to start: a drive may come later, and its events wait.

@@ -13,7 +13,12 @@ from service.inbox.interface import State
 from service.inbox.repair import Treated
 from service.inbox.repair_rules import Action, Standing, is_unfinished
 
-_PAST = {Action.REPLAY: "replayed", Action.CANCEL: "cancelled", Action.SKIP: "skipped"}
+_PAST = {
+    Action.REPLAY: "replayed",
+    Action.CANCEL: "cancelled",
+    Action.SKIP: "skipped",
+    Action.FETCH: "fetched again",
+}
 
 #: Events that were left are named up to this number.
 _MAX_NAMED = 20

@@ -13,10 +13,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Insert, TextClause, insert
 
-from handlers.interface import Merged
+from handlers.interface import DOCUMENTS, Merged
 from service.inbox import handovers
 from service.inbox import work_queries as sql
 from service.inbox.changes import changes_to_store
+from service.inbox.document_rows import named_row
 from service.inbox.instant import instant
 from service.inbox.interface import State
 from service.inbox.packed import pack
@@ -45,6 +46,7 @@ class ToWrite:
     mirrors: list[Row] = field(default_factory=list)
     orders: list[Row] = field(default_factory=list)
     handovers: list[Row] = field(default_factory=list)
+    documents: list[Row] = field(default_factory=list)
 
 
 def to_write(batch: Sequence[Applied], moment: datetime) -> ToWrite:
@@ -65,11 +67,17 @@ def to_write(batch: Sequence[Applied], moment: datetime) -> ToWrite:
             {
                 "event_id": applied.event.id,
                 "destination": destination,
-                "key": applied.event.key,
+                # Documents are fetched in any order: only their own event waits for them.
+                "key": None if destination == DOCUMENTS else applied.event.key,
                 "due_at": now,
                 "apply_at": applied.event.apply_at,
+                "holds_event": destination == DOCUMENTS and applied.documents_first,
             }
             for destination in applied.destinations
+        )
+        rows.documents.extend(
+            named_row(applied.event.id, named) | {"state": state.value, "reason": reason}
+            for named, state, reason in applied.documents
         )
     _add_mirrors(rows, passed)
     return rows
@@ -94,6 +102,7 @@ def write_applied(connection: Connection, rows: ToWrite) -> None:
     _run(connection, insert(snapshot), rows.snapshots)
     _run(connection, sql.STORE_MIRROR, rows.mirrors)
     _run(connection, sql.MIRROR_ORDER, rows.orders)
+    _run(connection, sql.NAME_DOCUMENT, rows.documents)
     _run(connection, sql.HAND_OVER, rows.handovers)
     _settle_replayed(connection, again)
     # First those that wait, then those that they may have waited for.

@@ -14,11 +14,25 @@ from sqlalchemy import Connection, bindparam, text
 from service.inbox.instant import instant
 from service.inbox.interface import State
 
+#: Unless another handover of its event, that of the documents, goes first.
+_NOT_HELD = (
+    " AND NOT EXISTS (SELECT 1 FROM handover AS holder WHERE holder.event_id = handover.event_id AND holder.open"
+    " AND holder.holds_event AND holder.id <> handover.id)"
+)
+
 #: The first open handover of a key at its destination may be attempted, unless it is dead and holds its place.
 _PROMOTE = text(
-    "UPDATE handover SET ready = TRUE WHERE id = ("
+    "UPDATE handover SET ready = TRUE WHERE id = ("  # noqa: S608 - a constant
     " SELECT min(id) FROM handover WHERE open AND destination = :destination AND key = :key"
-    ") AND state IN ('received', 'waiting')"
+    f") AND state IN ('received', 'waiting'){_NOT_HELD}"
+)
+
+#: The same for the handovers of one event; those without key wait for no other event.
+_PROMOTE_EVENT = text(
+    "UPDATE handover SET ready = TRUE WHERE event_id = :event_id AND open AND NOT ready"  # noqa: S608 - a constant
+    " AND state IN ('received', 'waiting') AND NOT EXISTS (SELECT 1 FROM handover AS ahead WHERE ahead.open"
+    " AND ahead.destination = handover.destination AND ahead.key = handover.key AND ahead.id < handover.id)"
+    f"{_NOT_HELD}"
 )
 
 #: The latest round of each event at each destination.
@@ -55,6 +69,13 @@ def promote_all(connection: Connection, closed: Sequence[tuple[str, str]]) -> No
     """The same for several handovers, each named by destination and key."""
     if closed:
         connection.execute(_PROMOTE, [{"destination": destination, "key": key} for destination, key in closed])
+
+
+def promote_events(connection: Connection, event_ids: Sequence[str]) -> None:
+    """What held the other handovers of these events was closed, or was never there: those may be attempted that are
+    first of their key."""
+    if event_ids:
+        connection.execute(_PROMOTE_EVENT, [{"event_id": event_id} for event_id in event_ids])
 
 
 def settle(connection: Connection, event_id: str) -> State:

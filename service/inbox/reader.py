@@ -251,6 +251,8 @@ def _add_obstacles(connection: Connection, rows: Sequence[dict[str, Any]]) -> No
     for first in range(0, len(ids), _AT_A_TIME):
         for one in connection.execute(_OPEN_HANDOVERS, {"ids": ids[first : first + _AT_A_TIME]}):
             obstacle = _obstacle(one)
+            if obstacle is None and not one.ready and one.started_at is None:
+                continue  # it waits for the documents of its event, which have a handover of their own
             if obstacle is None:
                 gets_on.add(one.event_id)
             else:

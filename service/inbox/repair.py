@@ -14,11 +14,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, delete, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert  # SQLite knows it too
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
-from handlers.interface import Endpoint, JsonObject
+from handlers.interface import DOCUMENTS, DocumentState, Endpoint, JsonObject
 from service.inbox import drift_ledger, handovers, postgresql
 from service.inbox.instant import instant
 from service.inbox.interface import NewEvent, State
@@ -37,7 +37,17 @@ from service.inbox.repair_rules import (
     standings,
     to_hand_over_again,
 )
-from service.inbox.schema import audit, destination, edited_body, event, event_order, handover, mirror, snapshot
+from service.inbox.schema import (
+    audit,
+    destination,
+    document,
+    edited_body,
+    event,
+    event_order,
+    handover,
+    mirror,
+    snapshot,
+)
 from service.inbox.shared import TRIES, event_locks
 from service.inbox.sqlite import WAL_CHECKPOINT_BYTES, DatabaseFile, checkpoint, unavailable, writing_engine
 
@@ -214,6 +224,7 @@ class Repair:
             else:
                 self._hand_over_again(connection, standing.event, row, now)
         if again:
+            handovers.promote_events(connection, [standing.event.id])
             handovers.settle(connection, standing.event.id)
             return
         # Processed once more as a whole: the worker makes the handovers of the next round when it has merged it.
@@ -228,16 +239,16 @@ class Repair:
                 "event_id": row.id,
                 "destination": earlier.destination,
                 "round": earlier.round + 1,
-                "key": row.key,
+                "key": earlier.key,
                 "state": State.RECEIVED.value,
                 "open": True,
-                "ready": row.key is None,
+                "ready": False,
                 "due_at": now,
                 "attempts": 0,
                 "refused_ms": 0,
             },
         )
-        handovers.promote(connection, earlier.destination, row.key)
+        handovers.promote(connection, earlier.destination, earlier.key)
         kept = connection.execute(select(snapshot.c.event_id).where(snapshot.c.event_id == row.id)).first()
         state = connection.execute(
             select(mirror.c.state).where(mirror.c.endpoint == row.endpoint, mirror.c.subject_id == row.subject_id)
@@ -259,6 +270,7 @@ class Repair:
                 reason=measure.reason,
             )
             handovers.promote(connection, one.destination, one.key)
+        handovers.promote_events(connection, [row.id])
         if row.applied_at is not None and standing.handovers:
             handovers.settle(connection, row.id)
             return
@@ -282,6 +294,31 @@ class Repair:
             # It was not merged, but no later event waits for that any more.
             _update_event(connection, standing.event.id, applied_at=now)
             handovers.release_key(connection, standing.event.key)
+
+    def _fetch(self, connection: Connection, standing: Standing, measure: Measure, now: str) -> None:
+        connection.execute(_AWAIT_DOCUMENTS, {"of_event": standing.event.id})
+        latest = standing.handovers[0] if standing.handovers else None
+        if latest is not None and latest.open:
+            _put_back(connection, latest, now)
+        else:
+            # No destination waits for it: they have the event, or had it without these files.
+            connection.execute(
+                insert(handover),
+                {
+                    "event_id": standing.event.id,
+                    "destination": DOCUMENTS,
+                    "round": 1 if latest is None else latest.round + 1,
+                    "key": None,
+                    "state": State.RECEIVED.value,
+                    "open": True,
+                    "ready": True,
+                    "due_at": now,
+                    "attempts": 0,
+                    "refused_ms": 0,
+                },
+            )
+        handovers.promote_events(connection, [standing.event.id])
+        handovers.settle(connection, standing.event.id)
 
     def _release(
         self, connection: Connection, new: NewEvent, edited: tuple[str, bytes] | None, reason: str
@@ -360,13 +397,22 @@ _APPLY_AGAIN = (
     .where(event.c.id == bindparam("event_id"))
     .values(state=State.RECEIVED.value, apply_at=bindparam("now"), applied_at=None, until=None, reason=None)
 )
+_AWAIT_DOCUMENTS = (
+    update(document)
+    .where(
+        document.c.event_id == bindparam("of_event"),
+        document.c.state != DocumentState.STORED.value,
+        or_(document.c.object_id.is_not(None), document.c.url.is_not(None)),
+    )
+    .values(state=DocumentState.WAITING.value, reason=None)
+)
 _PUT_BACK = (
     update(handover)
     .where(handover.c.id == bindparam("handover_id"))
     .values(
         state=State.RECEIVED.value,
         round=bindparam("next_round"),
-        ready=bindparam("is_ready"),
+        ready=False,
         due_at=bindparam("now"),
         attempts=0,
         refused_ms=0,
@@ -380,6 +426,7 @@ _TREATMENTS: dict[Action, Callable[[Repair, Connection, Standing, Measure, str],
     Action.REPLAY: Repair._replay,
     Action.CANCEL: Repair._cancel,
     Action.SKIP: Repair._skip,
+    Action.FETCH: Repair._fetch,
 }
 
 
@@ -390,9 +437,7 @@ def _put_back(connection: Connection, row: Any, now: str) -> None:
     would refuse it for ever. One that waits may have been taken, so it keeps its key.
     """
     next_round = row.round + 1 if row.state == State.DEAD else row.round
-    connection.execute(
-        _PUT_BACK, {"handover_id": row.id, "next_round": next_round, "is_ready": row.key is None, "now": now}
-    )
+    connection.execute(_PUT_BACK, {"handover_id": row.id, "next_round": next_round, "now": now})
     handovers.promote(connection, row.destination, row.key)
 
 

@@ -25,6 +25,8 @@ class Action(StrEnum):
     """Never process it, or hand it over no further."""
     SKIP = "skip"
     """Let later events of its order pass; it stays dead."""
+    FETCH = "fetch"
+    """Try again to fetch its documents, and nothing else."""
     PAUSE = "pause"
     """Hand nothing over to a destination."""
     RESUME = "resume"
@@ -83,6 +85,8 @@ def obstacle(standing: Standing, measure: Measure, now: str) -> str | None:
     """Why that cannot be done to this event; None if it can."""
     if any(one.started_at is not None for one in standing.handovers):
         return IN_FLIGHT
+    if measure.action is Action.FETCH:
+        return None if standing.event.applied_at is not None else "it is not processed yet"
     if measure.destination is not None and not standing.handovers:
         return f"it was never on its way to {measure.destination}"
     match measure.action:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, MetaData, Table
+from sqlalchemy import Boolean, Column, ForeignKey, Index, MetaData, Table, false
 
 from service.inbox.column_types import JSON, Integer, LargeBinary, Text, where
 
 #: The migration that leads to these tables; a test compares.
-VERSION = "0003"
+VERSION = "0004"
 
 metadata = MetaData()
 
@@ -202,6 +202,8 @@ handover = Table(
     Column("finished_at", Text),
     Column("outcome", Text),  # of the last attempt
     Column("reason", Text),
+    # While it is open, the other handovers of its event wait: that of the documents.
+    Column("holds_event", Boolean, nullable=False, server_default=false()),
     Index("handover_of_event", "event_id", "destination", "round", unique=True),
     Index("handover_due", "destination", "due_at", "id", **where("ready")),
     Index("handover_open", "destination", "key", "id", **where("open")),
@@ -219,6 +221,32 @@ attempt = Table(
     Column("outcome", Text, nullable=False),
     Column("reason", Text),
     Index("attempt_of_handover", "handover_id"),
+)
+
+# What events name, and the file that it became.
+document = Table(
+    "document",
+    metadata,
+    Column("event_id", Text, ForeignKey("event.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),  # 1 for the first of its event
+    Column("place", Text, nullable=False),  # the member that holds the list; empty: the order, shipment or line
+    Column("line", Text),  # position; null: the header
+    Column("code", Text),
+    Column("revision", Text),
+    Column("name", Text),
+    Column("object_id", Text),
+    Column("url", Text),
+    Column("updated_at", Text),  # as it was sent
+    Column("copy_key", Text),  # equal where one copy is enough; null: there is no file
+    Column("state", Text, nullable=False),
+    Column("path", Text),  # absolute, or a URL; null: not stored
+    Column("sha256", Text),
+    Column("size", Integer),
+    Column("media_type", Text),
+    Column("stored_at", Text),
+    Column("reason", Text),  # why there is no file
+    Index("document_by_copy", "copy_key", **where("state = 'stored'")),
+    sqlite_with_rowid=False,
 )
 
 # What an operator or the worker says of a destination; one without a row is in order.

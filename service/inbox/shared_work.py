@@ -97,7 +97,7 @@ class SharedWorkStore(Worked):
             work = SharedWork(connection, self)
             yield work
         for claim in work.begun:
-            self._in_flight[claim.handover_id] = work_lock(claim.key, claim.event_id)
+            self._in_flight[claim.handover_id] = work_lock(claim.lock_key, claim.event_id)
         for handover_id in work.ended:
             self._in_flight.pop(handover_id, None)
         self._give_back()
@@ -148,7 +148,7 @@ class SharedWorkStore(Worked):
             self._take_anew(connection)
             rows = [row for row in connection.execute(sql.IN_FLIGHT) if row.id not in self._in_flight]
             long_enough = self._long_enough(rows)
-            locks = {row.id: work_lock(row.key, row.event_id) for row in long_enough}
+            locks = {row.id: work_lock(row.lock_key, row.event_id) for row in long_enough}
             ours = self.hold(connection, locks.values())
         dead = [row.id for row in long_enough if locks[row.id] in ours]
         if not dead:
@@ -305,7 +305,7 @@ class SharedWork(Work):
         ids: list[int] = []
         while rows and len(ids) < limit:
             some, rows = rows[:limit], rows[limit:]
-            locks = {row.id: work_lock(row.key, row.event_id) for row in some}
+            locks = {row.id: work_lock(row.lock_key, row.event_id) for row in some}
             ours = self._store.hold(self._connection, locks.values())
             ids += [row.id for row in some if locks[row.id] in ours]
         if not ids:
@@ -326,13 +326,13 @@ class SharedWork(Work):
             return False
         if row.state == State.PROCESSING:
             return not self._store.is_under_way_here(row.id)
-        return not self._store.holds(work_lock(row.key, row.event_id))
+        return not self._store.holds(work_lock(row.lock_key, row.event_id))
 
-    def finish(self, batch: Sequence[Finished]) -> None:
-        """Write what came of attempts, unless another worker has gone on with them meanwhile."""
+    def finish(self, batch: Sequence[Finished]) -> Sequence[Finished]:
+        """Write what came of attempts, unless another worker has gone on with them meanwhile; what was written."""
         self.ended += [finished.claim.handover_id for finished in batch]
         if not batch:
-            return
+            return ()
         ids = [finished.claim.handover_id for finished in batch]
         present = {row.id: row for row in self._connection.execute(sql.TOKENS, {"ids": ids})}
         ours = []
@@ -348,7 +348,7 @@ class SharedWork(Work):
                     claim.destination,
                     claim.attempt,
                 )
-        super().finish(ours)
+        return super().finish(ours)
 
     def _begin(self, rows: Sequence[Any], now: datetime) -> list[Claim]:
         claims = super()._begin(rows, now)

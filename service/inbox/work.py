@@ -11,6 +11,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,12 @@ import jiter
 from sqlalchemy import Connection, CursorResult, Engine, TextClause, insert
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError
 
-from handlers.interface import Change, Endpoint
+from handlers.interface import DOCUMENTS, Change, Endpoint
 from service.inbox import handovers
 from service.inbox import work_queries as sql
 from service.inbox.applying import ToWrite, write_applied
 from service.inbox.changes import stored_changes
+from service.inbox.document_rows import noted_row, recorded
 from service.inbox.instant import instant
 from service.inbox.interface import InboxUnavailableError, State
 from service.inbox.opening import open_database
@@ -36,7 +38,10 @@ from service.inbox.work_values import (
     EventStanding,
     Finished,
     Material,
+    NotedDocument,
+    RecordedDocument,
     Standing,
+    StoredCopy,
 )
 
 log = logging.getLogger(__name__)
@@ -219,7 +224,17 @@ class Look:
         numbers = [row.purchase_order_number] if row.purchase_order_number else []
         if row.endpoint == Endpoint.SHIPMENT:  # an order event names one order only
             numbers = list(self._ask(sql.ORDERS, {"event_id": event_id}).scalars())
-        return _material(row, numbers)
+        files = tuple(recorded.file for recorded in self.documents(event_id))
+        return replace(_material(row, numbers), documents=files)
+
+    def documents(self, event_id: str) -> list[RecordedDocument]:
+        """The documents that an event names, in its order."""
+        return [recorded(row) for row in self._ask(sql.DOCUMENTS, {"event_id": event_id})]
+
+    def stored_copy(self, copy_key: str) -> StoredCopy | None:
+        """The latest file that a document with this key became."""
+        row = self._ask(sql.STORED_COPY, {"copy_key": copy_key}).first()
+        return None if row is None else StoredCopy(row.path, row.sha256, row.size, row.media_type)
 
 
 class Work:
@@ -299,14 +314,24 @@ class Work:
         if rows:
             self._connection.execute(sql.BEGIN, [{"id": row.id, "now": instant(now)} for row in rows])
         return [
-            Claim(row.id, row.event_id, row.destination, row.round, row.key, row.attempts + 1, row.refused_ms, now)
+            Claim(
+                row.id,
+                row.event_id,
+                row.destination,
+                row.round,
+                row.key,
+                row.lock_key,
+                row.attempts + 1,
+                row.refused_ms,
+                now,
+            )
             for row in rows
         ]
 
-    def finish(self, batch: Sequence[Finished]) -> None:
-        """Write what came of attempts."""
+    def finish(self, batch: Sequence[Finished]) -> Sequence[Finished]:
+        """Write what came of attempts; what was written."""
         if not batch:
-            return
+            return ()
         self._connection.execute(sql.FINISH, [_finish_row(finished) for finished in batch])
         self._connection.execute(insert(attempt), [_attempt_row(finished) for finished in batch])
         closed = [
@@ -315,7 +340,19 @@ class Work:
             if not finished.keeps_place and finished.claim.key is not None
         ]
         handovers.promote_all(self._connection, closed)
+        documents = [
+            finished.claim.event_id
+            for finished in batch
+            if not finished.keeps_place and finished.claim.destination == DOCUMENTS
+        ]
+        handovers.promote_events(self._connection, documents)
         handovers.settle_all(self._connection, [finished.claim.event_id for finished in batch])
+        return batch
+
+    def note_documents(self, event_id: str, noted: Sequence[NotedDocument], now: datetime) -> None:
+        """Write what became of documents."""
+        if noted:
+            self._connection.execute(sql.NOTE_DOCUMENT, [noted_row(event_id, each, now) for each in noted])
 
     def bring_forward(self, destination: str, now: datetime) -> None:
         """The destination takes events again: whatever waited only for that is due now."""

@@ -52,6 +52,31 @@ MATERIAL = text(
 CHANGES = text("SELECT changes FROM effect WHERE event_id = :event_id")
 ORDERS = text("SELECT purchase_order_number FROM event_order WHERE event_id = :event_id")
 
+#: One that nobody waits for any more and that has no file was given up, or an operator decided so.
+DOCUMENTS = text(
+    "SELECT number, place, line, code, revision, name, object_id, url, updated_at, copy_key, path, sha256, size,"
+    " media_type, reason, CASE WHEN state = 'waiting' AND NOT EXISTS (SELECT 1 FROM handover"
+    " WHERE handover.event_id = document.event_id AND handover.destination = 'documents' AND handover.open)"
+    " THEN 'missing' ELSE state END AS state"
+    " FROM document WHERE event_id = :event_id ORDER BY number"
+)
+STORED_COPY = text(
+    "SELECT path, sha256, size, media_type FROM document WHERE copy_key = :copy_key AND state = 'stored'"
+    " ORDER BY stored_at DESC LIMIT 1"
+)
+#: An event that is replayed names the same ones; what is stored stays so.
+NAME_DOCUMENT = text(
+    "INSERT INTO document (event_id, number, place, line, code, revision, name, object_id, url, updated_at,"
+    " copy_key, state, reason) VALUES (:event_id, :number, :place, :line, :code, :revision, :name, :object_id,"
+    " :url, :updated_at, :copy_key, :state, :reason)"
+    " ON CONFLICT (event_id, number) DO UPDATE SET state = excluded.state, reason = excluded.reason"
+    " WHERE document.state <> 'stored'"
+)
+NOTE_DOCUMENT = text(
+    "UPDATE document SET state = :state, path = :path, sha256 = :sha256, size = :size, media_type = :media_type,"
+    " stored_at = :stored_at, reason = :reason WHERE event_id = :event_id AND number = :number"
+)
+
 STILL_TO_APPLY = text("SELECT id, apply_at FROM event WHERE id IN :ids").bindparams(
     bindparam("ids", expanding=True)
 )
@@ -87,22 +112,26 @@ FORGET_SNAPSHOT = text("DELETE FROM snapshot WHERE event_id = :id")
 #: A replayed event keeps the handovers that are still open, or were when it was replayed: the replay made these due
 #: at the moment from when on it is to be merged again. What was closed gets a new round.
 HAND_OVER = text(
-    "INSERT INTO handover (event_id, destination, round, key, state, open, ready, due_at, attempts, refused_ms)"
+    "INSERT INTO handover (event_id, destination, round, key, state, open, ready, due_at, attempts, refused_ms,"
+    " holds_event)"
     " SELECT :event_id, :destination,"
     " coalesce((SELECT max(round) FROM handover WHERE event_id = :event_id AND destination = :destination), 0) + 1,"
     " :key, 'received', TRUE,"
-    " NOT EXISTS (SELECT 1 FROM handover WHERE open AND destination = :destination AND key = :key),"
-    " :due_at, 0, 0"
+    " NOT EXISTS (SELECT 1 FROM handover WHERE open AND destination = :destination AND key = :key)"
+    " AND NOT EXISTS (SELECT 1 FROM handover WHERE event_id = :event_id AND open AND holds_event),"
+    " :due_at, 0, 0, :holds_event"
     " WHERE NOT EXISTS"
     " (SELECT 1 FROM handover WHERE event_id = :event_id AND destination = :destination"
     " AND (open OR due_at = :apply_at))"
 )
+#: By what a worker among several keeps the others away: the key of the event, for its documents too, which have none.  # noqa: E501
+_LOCK_KEY = "(SELECT event.key FROM event WHERE event.id = handover.event_id) AS lock_key"
 READY = text(
-    "SELECT id, event_id, destination, round, key, attempts, refused_ms FROM handover"
+    f"SELECT id, event_id, destination, round, key, attempts, refused_ms, {_LOCK_KEY} FROM handover"  # noqa: S608
     " WHERE ready AND destination = :destination AND due_at <= :now ORDER BY due_at, id LIMIT :limit"
 )
 THESE_READY = text(
-    "SELECT id, event_id, destination, round, key, attempts, refused_ms FROM handover"
+    f"SELECT id, event_id, destination, round, key, attempts, refused_ms, {_LOCK_KEY} FROM handover"  # noqa: S608
     " WHERE id IN :ids AND ready AND due_at <= :now ORDER BY due_at, id FOR UPDATE"
 ).bindparams(bindparam("ids", expanding=True))
 TOKENS = text("SELECT id, state, attempts, started_at FROM handover WHERE id IN :ids FOR UPDATE").bindparams(
@@ -113,14 +142,17 @@ STILL_IN_FLIGHT = text(
 ).bindparams(bindparam("ids", expanding=True))
 #: What was never attempted there, before what may be the reason why the destination seems to be unavailable.
 FRESH = text(
-    "SELECT id, event_id, destination, round, key, attempts, refused_ms FROM handover"
+    f"SELECT id, event_id, destination, round, key, attempts, refused_ms, {_LOCK_KEY} FROM handover"  # noqa: S608
     " WHERE ready AND destination = :destination AND due_at <= :now AND attempts = 0"
     " ORDER BY due_at, id LIMIT :limit"
 )
 OF_EVENT = text(
     "SELECT id, event_id, destination, round, key, attempts, refused_ms, state,"
+    " (SELECT event.key FROM event WHERE event.id = one.event_id) AS lock_key,"
     " EXISTS (SELECT 1 FROM handover AS other WHERE other.open AND other.destination = one.destination"
-    " AND other.key = one.key AND other.id <> one.id AND (other.id < one.id OR NOT one.open)) AS blocked"
+    " AND other.key = one.key AND other.id <> one.id AND (other.id < one.id OR NOT one.open))"
+    " OR EXISTS (SELECT 1 FROM handover AS holder WHERE holder.event_id = one.event_id AND holder.open"
+    " AND holder.holds_event AND holder.id <> one.id) AS blocked"
     " FROM handover AS one WHERE event_id = :event_id AND destination = :destination ORDER BY round DESC LIMIT 1"
 )
 BEGIN = text(
@@ -132,7 +164,9 @@ FINISH = text(
     " refused_ms = :refused_ms, started_at = NULL, finished_at = :finished_at, outcome = :outcome,"
     " reason = :reason WHERE id = :id AND state = 'processing'"
 )
-IN_FLIGHT = text("SELECT id, event_id, destination, key, started_at FROM handover WHERE started_at IS NOT NULL")
+IN_FLIGHT = text(
+    f"SELECT id, event_id, destination, {_LOCK_KEY}, started_at FROM handover WHERE started_at IS NOT NULL"  # noqa: S608
+)
 APPLY_WHAT_CAME_IN_THE_FUTURE = text(
     "UPDATE event SET apply_at = :now WHERE apply_at > :now AND apply_at <= received_at"
 )

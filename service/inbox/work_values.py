@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from handlers.interface import Change, Endpoint, Merged
+from handlers.documents.found import NamedDocument
+from handlers.interface import Change, DocumentFile, DocumentState, Endpoint, Merged
 from service.inbox.interface import State
 
 
@@ -53,6 +54,10 @@ class Applied:
     """Merging failed by a fault of ours: dead, until an operator decides."""
     holds: bool = True
     """Of a fault: whether later events of its key wait until an operator decides."""
+    documents: tuple[tuple[NamedDocument, DocumentState, str | None], ...] = ()
+    """What it names: to be fetched (`waiting`), or only recorded (`data`), and why."""
+    documents_first: bool = False
+    """Its destinations wait until its documents are settled."""
 
     @property
     def passed(self) -> bool:
@@ -69,6 +74,9 @@ class Claim:
     destination: str
     round: int
     key: str | None
+    """Attempts with the same one are made one after the other at a destination; documents have none."""
+    lock_key: str | None
+    """The key of the event, by which workers that share an inbox keep out of each other's way."""
     attempt: int
     refused_ms: int
     """How long the handover has been waiting between refusals, in milliseconds."""
@@ -117,6 +125,34 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedDocument:
+    """A document of an event as it stands in the inbox."""
+
+    named: NamedDocument
+    file: DocumentFile
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCopy:
+    """A file that another event's document became."""
+
+    path: str
+    sha256: str
+    size: int
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotedDocument:
+    """What an attempt to fetch came to."""
+
+    number: int
+    state: DocumentState
+    copy: StoredCopy | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Material:
     """What an attempt needs to know of its event."""
 
@@ -136,6 +172,7 @@ class Material:
     stale: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     echo: tuple[str, ...] = ()
+    documents: tuple[DocumentFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

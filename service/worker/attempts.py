@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 
 from handlers.interface import (
+    DOCUMENTS,
     Destination,
     Endpoint,
     ErpEvent,
@@ -18,10 +19,11 @@ from service.event_reader import EventReader
 from service.inbox.interface import InboxUnavailableError
 from service.inbox.packed import packed_json, unpack
 from service.inbox.work import Worked
-from service.inbox.work_values import Claim, Material
+from service.inbox.work_values import Claim, Material, NotedDocument
 from service.json_text import exact_json
 from service.log import place_of
 from service.worker import clock
+from service.worker.documents import DocumentStage
 from service.worker.outcomes import Attempted, Failed, NotMade, Terms, bounded, checked, message_of
 
 log = logging.getLogger(__name__)
@@ -37,18 +39,25 @@ class Attempts:
         terms: Mapping[str, Terms],
         readers: Mapping[Endpoint, EventReader],
         mappings: Mapping[Endpoint, txml.Mapping],
+        documents: DocumentStage | None = None,
     ) -> None:
         self._store = store
         self._destinations = destinations
         self._terms = terms
         self._readers = readers
         self._mappings = mappings
+        self._documents = documents
 
     def attempt(self, claim: Claim) -> Attempted:
         """Hand the event over; never raises."""
         outcome: Outcome | Failed | NotMade
+        documents: tuple[NotedDocument, ...] = ()
         try:
-            outcome = self._deliver(claim)
+            if claim.destination == DOCUMENTS and self._documents is not None:
+                outcome, documents = self._documents.attempt(claim.event_id)
+                outcome = checked(outcome)
+            else:
+                outcome = self._deliver(claim)
         except (InboxUnavailableError, MemoryError) as error:
             log.error("action=not_attempted id=%s reason=%s", claim.event_id, error)
             outcome = NotMade(f"not attempted: {error}")
@@ -62,7 +71,7 @@ class Attempts:
                 place_of(error),
             )
             outcome = Failed(bounded(f"{type(error).__name__}: {message_of(error)}"))
-        return Attempted(claim, clock.now(), outcome)
+        return Attempted(claim, clock.now(), outcome, documents)
 
     def _deliver(self, claim: Claim) -> Outcome:
         material = self._store.material(claim.event_id)
@@ -81,6 +90,7 @@ class Attempts:
             stale=material.stale,
             flags=material.flags,
             echo=material.echo,
+            documents=material.documents,
         )
         body = self._rendered(material, merged, self._terms[claim.destination])
         return checked(self._destinations[claim.destination].deliver(event, merged, material.changes, body))

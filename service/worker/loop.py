@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
-from handlers.interface import Accepted, Endpoint, Refused, TimedOut, Unavailable
+from handlers.interface import DOCUMENTS, Accepted, Endpoint, Refused, TimedOut, Unavailable
 from service.inbox.applying import ChangedMeanwhileError, to_write
 from service.inbox.interface import InboxUnavailableError, State
 from service.inbox.work import Look, Work, Worked
@@ -251,9 +251,13 @@ class Worker:
                 answers += [(request, answer, finished.reason) for request in requests]
             else:
                 terms = self._terms[claim.destination]
-                finished = concluded(attempted, terms, dead_holds=self._rules.dead_holds)
+                # Nothing waits for documents that were given up: an order without a drawing is better than none.
+                dead_holds = self._rules.dead_holds and claim.destination != DOCUMENTS
+                finished = concluded(attempted, terms, dead_holds=dead_holds)
             batch.append(finished)
-        work.finish(batch)
+        documents = {attempted.claim.handover_id: attempted.documents for attempted in ended}
+        for finished in work.finish(batch):
+            work.note_documents(finished.claim.event_id, documents[finished.claim.handover_id], now)
         for name in recovered:
             work.bring_forward(name, now)
         return answers

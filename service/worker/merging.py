@@ -4,9 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
-from handlers.interface import Change, Endpoint, EventFacts, JsonObject, Merged, Role, Summary
+from handlers.documents.fetching import NO_PLATFORM
+from handlers.documents.found import documents_of
+from handlers.interface import (
+    DOCUMENTS,
+    Change,
+    DocumentState,
+    Endpoint,
+    EventFacts,
+    JsonObject,
+    Merged,
+    Role,
+    Summary,
+)
 from handlers.orders import merge_order_event
 from handlers.shipments import merge_shipment_event
 from service.event_reader import EventReader
@@ -15,6 +28,7 @@ from service.inbox.packed import unpack
 from service.inbox.work import Look
 from service.inbox.work_values import AcceptedEvent, Applied
 from service.log import place_of, quoted
+from service.worker.documents import DocumentTerms, judged
 
 log = logging.getLogger(__name__)
 
@@ -54,11 +68,13 @@ class Merging:
         *,
         role: Role,
         deliver_echo: bool,
+        documents: DocumentTerms,
     ) -> None:
         self._readers = readers
         self._takers = takers
         self._role = role
         self._deliver_echo = deliver_echo
+        self._documents = documents
 
     def merge(self, look: Look, events: Iterable[AcceptedEvent]) -> list[Applied]:
         """What each event comes to, in order of acceptance; those that have to wait for another one say so."""
@@ -86,13 +102,32 @@ class Merging:
                 merged = MERGES[event.endpoint](mirrors[subject], document, role=self._role)
                 if merged.news:
                     mirrors[subject] = merged.state
-            return self._addressed(look, event, facts, merged)
+            return self._with_documents(self._addressed(look, event, facts, merged), document)
         except (InboxUnavailableError, MemoryError):
             raise
         except Exception as error:
             # A fault of ours: this event is kept for a person, all others go on.
             log.error("action=merge_fault id=%s error=%s at=%s", event.id, type(error).__name__, place_of(error))
             return Applied(event, fault=True, reason=f"merging failed: {type(error).__name__}: {error}")
+
+    def _with_documents(self, applied: Applied, document: JsonObject) -> Applied:
+        """The same with the documents that it names, unless it is over; those that have to be fetched go first."""
+        if applied.reason in (NO_NEWS, ONLY_ECHO) or not (named := documents_of(document)):
+            return applied
+        found = tuple(judged(each, self._documents) for each in named)
+        to_fetch = any(state is DocumentState.WAITING for _, state, _ in found)
+        merged = applied.merged
+        left_out = sum(reason == NO_PLATFORM for *_, reason in found)
+        if left_out and merged is not None:
+            flag = f"Documents that were not fetched: {left_out}, because {NO_PLATFORM}."
+            merged = replace(merged, flags=(*merged.flags, flag))
+        return replace(
+            applied,
+            merged=merged,
+            documents=found,
+            destinations=(DOCUMENTS, *applied.destinations) if to_fetch else applied.destinations,
+            documents_first=self._documents.wait,
+        )
 
     def _addressed(self, look: Look, event: AcceptedEvent, facts: EventFacts, merged: Merged | None) -> Applied:
         asked_for = facts.resent or event.replayed

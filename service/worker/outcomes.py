@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from handlers.interface import Accepted, Outcome, Refused, TimedOut, Unavailable
 from service.inbox.interface import State
-from service.inbox.work_values import AttemptOutcome, Claim, Finished
+from service.inbox.work_values import AttemptOutcome, Claim, Finished, NotedDocument
 from service.worker.inline import InlineAnswer
 from service.worker.lane import LAST_PROBE, backoff, backoff_after
 
@@ -53,6 +53,8 @@ class Attempted:
     claim: Claim
     ended_at: datetime
     outcome: Outcome | Failed | NotMade
+    documents: tuple[NotedDocument, ...] = ()
+    """What became of those that were to be fetched."""
 
 
 def checked(outcome: object) -> Outcome:

@@ -12,7 +12,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from handlers.documents.fetching import Fetching
 from handlers.interface import (
+    DOCUMENTS,
     Destination,
     Endpoint,
     JsonObject,
@@ -33,8 +35,10 @@ from service.inbox.shared_work import SharedWorkStore
 from service.inbox.transaction import QuarantineBudget
 from service.inbox.work import Worked, WorkStore
 from service.json_text import exact_json
+from service.settings_documents import Documents
 from service.wake import WakeUp, Waking, wake
 from service.worker.attempts import Attempts
+from service.worker.documents import DocumentStage
 from service.worker.inline import InlineAnswer, InlineRequest
 from service.worker.lane import Lane
 from service.worker.loop import Rules, Worker
@@ -71,6 +75,8 @@ class House:
     busy_timeout: float = 0.3
     watched: bool = True
     """Whether to look at the transitions of all states; by one house of each inbox."""
+    documents: Documents = field(default_factory=Documents)
+    fetching: Fetching | None = None
 
     def __post_init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -151,7 +157,7 @@ class House:
         """Start a worker."""
         self._store = self._new_store()
         self._wake_up = Notifications(self.place) if isinstance(self.place, DatabaseServer) else WakeUp(self.folder)
-        terms = {name: self.terms.get(name, QUICK) for name in self.destinations}
+        terms = {name: self.terms.get(name, QUICK) for name in (DOCUMENTS, *self.destinations)}
         worker = Worker(
             self._store,
             self._wake_up,
@@ -160,9 +166,17 @@ class House:
                 self.takers or [Takes(name) for name in self.destinations],
                 role=Role.BUYER,
                 deliver_echo=self.deliver_echo,
+                documents=self.documents,
             ),
-            Attempts(self._store, self.destinations, terms, READERS, MAPPINGS),
-            {name: replace(self.lanes.get(name, Lane(name, 4))) for name in self.destinations},
+            Attempts(
+                self._store,
+                self.destinations,
+                terms,
+                READERS,
+                MAPPINGS,
+                DocumentStage(self._store, self.fetching),
+            ),
+            {name: replace(self.lanes.get(name, Lane(name, 4))) for name in terms},
             terms,
             Rules(self.concurrency, self.dead_holds, self.inline, self.inline_takeover),
         )

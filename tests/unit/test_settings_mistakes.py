@@ -41,7 +41,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (
             "",
             {"WEBHOOKS_ZZZ": "1"},
-            "zzz: unknown key (WEBHOOKS_ZZZ); known are server, inbox, auth, processing, worker, log, destinations",
+            "zzz: unknown key (WEBHOOKS_ZZZ); known are server, inbox, auth, processing, worker, documents, log, "
+            "destinations",
         ),
         (
             "",

@@ -47,7 +47,14 @@ def test_sample_as_it_is_loads_once_the_password_file_is_there(folder: Path) -> 
 
 
 def test_sample_with_everything_in_force_loads_and_its_defaults_are_the_codes(folder: Path) -> None:
-    for name in ("password.txt", "next-password.txt", "token.txt", "key-password.txt", "erp-password.txt"):
+    for name in (
+        "password.txt",
+        "next-password.txt",
+        "token.txt",
+        "key-password.txt",
+        "erp-password.txt",
+        "tradecloud-password.txt",
+    ):
         (folder / name).write_text("x")
     read(uncommented())
     shape = Shape(Settings)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import pytest
 
 from handlers.erp import folder as folder_module
 from handlers.erp.folder import FolderDestination
-from handlers.interface import Accepted, ErpEvent, Outcome, RenderedBody, Unavailable
+from handlers.interface import Accepted, DocumentFile, DocumentState, ErpEvent, Outcome, RenderedBody, Unavailable
 from tests.acceptance.running import ROOT
 from tests.erp_events import BODY, EVENT, event
 
@@ -243,3 +245,44 @@ def test_killed_writer_leaves_whole_files_only_and_each_done_file_has_its_file(t
     assert files
     assert set(files.values()) == {200_000}
     assert {name.removesuffix(".done") for name in found if name.endswith(".done")} <= set(files)
+
+
+DOCUMENT = DocumentFile(
+    place="supplierLine",
+    line="10",
+    code="1",
+    revision=None,
+    name="Zeichnung\x7f\n.pdf",
+    state=DocumentState.STORED,
+    path="/data/documents/ab/abcd/Zeichnung.pdf",
+    sha256="0" * 64,
+    size=7,
+    media_type="application/pdf",
+    reason=None,
+)
+
+
+def test_documents_stand_in_a_file_beside_the_event(tmp_path: Path) -> None:
+    given = replace(EVENT, documents=(DOCUMENT,))
+    name = drop(tmp_path, given, done_file=True, documents_file=True)
+    assert isinstance(name, Accepted)
+    beside = name.note.removesuffix(".json") + ".documents.json"
+    assert sorted(content(tmp_path)) == sorted([name.note, f"{name.note}.done", beside])
+    (told,) = json.loads((tmp_path / beside).read_text())
+    assert (told["path"], told["size"], told["mediaType"]) == (DOCUMENT.path, 7, "application/pdf")
+    assert "reason" not in told
+    # The same attempt again changes nothing; after a replay that found more, another file tells it.
+    drop(tmp_path, given, done_file=True, documents_file=True)
+    drop(
+        tmp_path,
+        replace(given, documents=(replace(DOCUMENT, state=DocumentState.MISSING),)),
+        done_file=True,
+        documents_file=True,
+    )
+    assert len(list(tmp_path.glob("*.documents*.json"))) == 2
+
+
+def test_without_the_setting_nothing_but_the_event_is_dropped(tmp_path: Path) -> None:
+    """Or who takes every .json would take it for an event."""
+    drop(tmp_path, replace(EVENT, documents=(DOCUMENT,)))
+    assert list(content(tmp_path)) == [NAME]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,16 @@ import trustme
 from handlers.erp.exchange import tls_context
 from handlers.erp.http import Basic, Bearer, HttpDestination
 from handlers.erp.verdicts import read_rule
-from handlers.interface import Accepted, ErpEvent, Outcome, Refused, TimedOut, Unavailable
+from handlers.interface import (
+    Accepted,
+    DocumentFile,
+    DocumentState,
+    ErpEvent,
+    Outcome,
+    Refused,
+    TimedOut,
+    Unavailable,
+)
 from tests.erp_events import BODY, EVENT, event
 from tests.integration.erp.recipient import Recipient, Reply
 
@@ -338,3 +349,43 @@ def test_proxy_that_drips_its_answer_is_given_up(monkeypatch: pytest.MonkeyPatch
     assert took < 5
     assert isinstance(outcome, Unavailable)
     assert outcome.reason.startswith("erp.example: ")
+
+
+def test_documents_are_told_in_a_field_of_ascii_that_has_bounds(server: Recipient) -> None:
+    document = DocumentFile(
+        place="supplierOrder",
+        line=None,
+        code="1",
+        revision="B",
+        name="Zeichnung ü\x7f\r\nX: y",
+        state=DocumentState.STORED,
+        path="/data/documents/ab/abcd/Zeichnung.pdf",
+        sha256="0" * 64,
+        size=7,
+        media_type="application/pdf",
+        reason=None,
+    )
+    deliver(server.url, replace(EVENT, documents=(document,)))
+    deliver(server.url, replace(EVENT, documents=(document,) * 100))
+    deliver(server.url, replace(EVENT, documents=(replace(document, state=DocumentState.DATA, path=None),)))
+    one, many, none = (request.headers for request in server.requests)
+    assert json.loads(one["webhooks-documents"]) == [
+        {
+            "place": "supplierOrder",
+            "code": "1",
+            "revision": "B",
+            "name": "Zeichnung ü\x7f\r\nX: y",
+            "state": "stored",
+            "path": "/data/documents/ab/abcd/Zeichnung.pdf",
+            "sha256": "0" * 64,
+            "size": 7,
+            "mediaType": "application/pdf",
+        }
+    ]
+    assert one["webhooks-documents"].isascii()
+    assert one["webhooks-documents"].isprintable()
+    assert "x" not in one
+    assert many["webhooks-document-count"] == "100"
+    assert len(many["webhooks-documents"]) <= 4000
+    assert len(json.loads(many["webhooks-documents"])) > 5
+    assert not [name for name in none if name.startswith("webhooks-document")]

@@ -1,0 +1,1 @@
+"""Documents over real HTTP, into real files."""

@@ -1,0 +1,1 @@
+"""Documents: what needs no network."""
