@@ -124,7 +124,7 @@ HAND_OVER = text(
     " (SELECT 1 FROM handover WHERE event_id = :event_id AND destination = :destination"
     " AND (open OR due_at = :apply_at))"
 )
-#: By what a worker among several keeps the others away: the key of the event, for its documents too, which have none.  # noqa: E501
+#: By what a worker among several keeps the others away: the key of the event, for its documents too.
 _LOCK_KEY = "(SELECT event.key FROM event WHERE event.id = handover.event_id) AS lock_key"
 READY = text(
     f"SELECT id, event_id, destination, round, key, attempts, refused_ms, {_LOCK_KEY} FROM handover"  # noqa: S608

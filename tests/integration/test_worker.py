@@ -55,7 +55,7 @@ def test_all_destinations_together_keep_to_the_bound_of_the_worker(house: Build)
         with lock:
             running[0] += 1
             running[1] = max(running)
-        time.sleep(0.02)
+        time.sleep(0.1)
         with lock:
             running[0] -= 1
         return Accepted()
