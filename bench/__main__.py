@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench import beside, formats, processing
+from bench import beside, formats, postgresql, processing
 from bench.measuring import LoadFailedError, Outcome, Part, measure
 from bench.subjects import SUBJECTS, StartError
 
@@ -73,7 +73,7 @@ def report(figures: dict[str, dict[str, dict[str, float]]]) -> str:
 
 
 #: What can be measured, in this order.
-KINDS = ("receiving", "formats", "processing", "memory", "beside")
+KINDS = ("receiving", "formats", "processing", "memory", "beside", "postgresql")
 
 
 def main() -> int:
@@ -110,6 +110,10 @@ def main() -> int:
             rates = beside.measure_rates(options.rounds, options.seconds)
             content["beside"] = rates
             print("\n" + beside.report(rates), flush=True)
+        if "postgresql" in kinds:
+            rates_by_store = postgresql.measure(options.rounds, options.seconds)
+            content["postgresql"] = rates_by_store
+            print("\n" + postgresql.report(rates_by_store), flush=True)
     except (StartError, LoadFailedError) as error:
         failures.append(f"processing: {error}")
     if options.json:

@@ -186,14 +186,14 @@ def cluster(*options: str) -> Iterator[Cluster]:
 
 
 @contextmanager
-def databases() -> Iterator[Databases]:
-    """Databases on the server that the environment names, else on one of our own. Skips where there is neither."""
+def databases(*, fsync: bool = False) -> Iterator[Databases]:
+    """Databases on the server that the environment names, else on one of our own, by default one that does not wait
+    for the disk: no test cuts the power. Skips where there is neither."""
     given = os.environ.get(VARIABLE)
     if given:
         yield Databases(None, given)
     else:
-        # None of these tests cuts the power.
-        with cluster("-c", "fsync=off") as own:
+        with cluster("-c", f"fsync={'on' if fsync else 'off'}") as own:
             yield Databases(own, None)
 
 

@@ -262,3 +262,14 @@ def test_behind_a_proxy_that_is_not_named_only_this_machine_is_heard(
     settings = read(toml)
     assert settings.server.listen_host == listen_host
     assert dict(effective(settings))["server.host"] == f'"{listen_host}"'
+
+
+def test_address_of_the_inboxs_server_is_shown_without_its_password_wherever_it_comes_from(folder: Path) -> None:
+    address = f"postgresql+psycopg://hooks:{SECRET}@db.example:5433/webhooks?sslmode=require"
+    (folder / "url").write_text(address + "\n")
+    for settings in (read(f'[inbox]\nurl = "{address}"'), read("[inbox]\nurl_file = 'url'")):
+        assert settings.inbox.url == address
+        shown = dict(effective(settings))
+        assert shown["inbox.url"] == '"postgresql+psycopg://db.example:5433/webhooks"'
+        assert SECRET not in str(shown) + repr(settings) + repr(settings.inbox.place) + str(settings.inbox.place)
+        assert settings.inbox.folder == folder / "data"

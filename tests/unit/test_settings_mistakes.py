@@ -152,6 +152,7 @@ def test_mistake_is_one_line_that_names_key_place_and_what_is_allowed(
     "url",
     [
         f"postgresql://u:{SECRET}@host/db",
+        f"mysql://u:{SECRET}@host/db",
         "sqlite://",
         "sqlite:///",
         "sqlite:///:memory:",
@@ -161,9 +162,23 @@ def test_mistake_is_one_line_that_names_key_place_and_what_is_allowed(
         "",
     ],
 )
-def test_inbox_that_is_no_sqlite_file_is_refused(url: str) -> None:
+def test_inbox_that_is_neither_a_sqlite_file_nor_a_postgresql_server_is_refused(url: str) -> None:
     (line,) = mistakes(f'[inbox]\nurl = "{url}"')
-    assert line.startswith("inbox.url: must be sqlite:///PATH, the file of the inbox; there is no other store yet")
+    assert line.startswith("inbox.url: must be sqlite:///PATH, a file, or postgresql+psycopg://USER:PASSWORD@HOST/")
+    assert SECRET not in line
+
+
+@pytest.mark.parametrize(
+    ("url", "trouble"),
+    [
+        (f"postgresql+psycopg://u:{SECRET}@host", "names no database"),
+        (f"postgresql+psycopg://u:{SECRET}@host:port/db", "is no address"),
+    ],
+)
+def test_address_of_a_server_that_lacks_something_is_refused_without_being_shown(url: str, trouble: str) -> None:
+    (line,) = mistakes(f'[inbox]\nurl = "{url}"')
+    assert line.startswith(f"inbox.url: {trouble}")
+    assert SECRET not in line
 
 
 def test_empty_credential_lacks_both_its_keys() -> None:
