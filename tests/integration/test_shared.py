@@ -17,7 +17,7 @@ from service.inbox.place import DatabaseServer
 from service.inbox.postgresql import somebody_works
 from service.inbox.reader import EventFilter, InboxReader
 from tests.integration.taking import Erp, order
-from tests.integration.test_inbox import accept_all, event, inbox_in, use
+from tests.integration.test_inbox import accept_all, event, inbox_in, refused, use
 from tests.integration.working import House, eventually
 from tests.postgresql import Cluster, Databases, cluster, connection_to, rows
 
@@ -41,10 +41,10 @@ def own() -> Iterator[tuple[Cluster, DatabaseServer]]:
 
 async def refused_at_once(inbox: Any, message: str, seconds: float = AT_ONCE) -> str:
     began = time.monotonic()
-    with pytest.raises(InboxUnavailableError) as refused:
+    with pytest.raises(InboxUnavailableError) as raised:
         await inbox.accept(event(message))
     assert time.monotonic() - began < seconds
-    return str(refused.value)
+    return str(raised.value)
 
 
 def test_copies_that_reach_two_receivers_at_once_become_one_event(server: DatabaseServer) -> None:
@@ -67,8 +67,6 @@ def test_copies_that_reach_two_receivers_at_once_become_one_event(server: Databa
 
 
 def test_body_refused_by_two_receivers_at_once_is_kept_once(server: DatabaseServer) -> None:
-    from tests.integration.test_inbox import refused
-
     one, other = inbox_in(server), inbox_in(server)
 
     async def both(_: Any) -> list[Stored]:
@@ -183,7 +181,7 @@ def test_paused_server_refuses_within_the_commit_timeout_and_then_at_once(
 
 
 def test_workers_share_the_work_and_never_make_two_attempts_of_one_order_at_once(
-    server: DatabaseServer, tmp_path: Path
+    server: DatabaseServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     erp = Erp(seconds=0.005)
     houses = [House(tmp_path, server, {"erp": erp}, watched=number == 0) for number in range(3)]
@@ -204,6 +202,9 @@ def test_workers_share_the_work_and_never_make_two_attempts_of_one_order_at_once
         places = [place_of[one] for one in erp.ids(f"company-PO{number}")]
         assert places == sorted(places)
     assert not somebody_works(server)
+    # None of them was in another one's way: each event was merged once, into the state that the one before it left.
+    assert rows(server, "SELECT DISTINCT events FROM mirror") == [{"events": 12}]
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 def test_what_a_worker_leaves_under_way_another_one_repeats_within_seconds_under_the_same_key(
