@@ -17,7 +17,7 @@ from service.inbox.place import DatabaseServer, trouble_of
 inbox = typer.Typer(help="The store as a whole.", no_args_is_help=True)
 
 #: Where the address of the target may stand, so that no list of processes shows its password.
-TARGET_VARIABLE = "WEBHOOKS_COPY_TO"
+TARGET_VARIABLE = "INBOX_COPY_TO"
 
 
 def migrate(config: ConfigOption = None) -> None:

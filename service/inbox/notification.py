@@ -40,8 +40,7 @@ class Notifications:
     def wait(self, seconds: float) -> bool:
         """Wait until somebody wakes, at most so long; whether somebody did."""
         self._listen()
-        watched = [self._ours] if self._connection is None else [self._ours, self._connection.fileno()]
-        ready, _, _ = select.select(watched, [], [], max(seconds, 0.0))
+        ready, _, _ = select.select([self._ours, *self._listening()], [], [], max(seconds, 0.0))
         if self._ours in ready:
             with contextlib.suppress(BlockingIOError):
                 while len(os.read(self._ours, 65536)) == 65536:
@@ -76,6 +75,15 @@ class Notifications:
             # Whoever writes there says so; here it only takes a little longer until work is noticed.
             log.debug("action=not_listening error=%s", type(error).__name__)
             self._stop_listening()
+
+    def _listening(self) -> list[int]:
+        """What to watch of the connection: nothing, if there is none or it is broken."""
+        if self._connection is not None:
+            try:
+                return [self._connection.fileno()]
+            except Exception:
+                self._stop_listening()
+        return []
 
     def _read(self) -> None:
         try:

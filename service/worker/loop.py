@@ -394,6 +394,7 @@ class Worker:
         if reason != self._told_trouble:
             log.error("action=work_unavailable reason=%s", reason)
         self._told_trouble = reason
+        _drain_queue(self._asked, self._requests)
         for request in self._requests:
             request.answer(InlineAnswer.TROUBLE, reason)
         self._requests = []

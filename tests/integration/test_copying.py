@@ -8,8 +8,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
+from typer.testing import CliRunner
 
 from handlers.interface import Endpoint
+from service.cli import app
+from service.commands.inbox import TARGET_VARIABLE
 from service.inbox.copying import copy
 from service.inbox.interface import InboxUnavailableError, State, Stored
 from service.inbox.mirror_reader import MirrorFilter, MirrorReader
@@ -117,3 +121,26 @@ def test_upgrade_says_from_where_to_where(tmp_path: Path, server: DatabaseServer
         before, after = upgrade(place)
         assert before is None
         assert upgrade(place) == (after, after)
+
+
+def test_commands_say_what_they_did_and_never_show_the_password(
+    tmp_path: Path, server: DatabaseServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accept_all(tmp_path / "inbox.db", event("m1"))
+    config = tmp_path / "webhooks.toml"
+    config.write_text('[inbox]\nurl = "sqlite:///inbox.db"\n')
+    monkeypatch.setenv(TARGET_VARIABLE, server.url)
+
+    def run(*arguments: str) -> str:
+        result = CliRunner().invoke(app, [*arguments, "--config", str(config)])
+        assert make_url(server.url).password not in (None, "")
+        for secret in (str(make_url(server.url).password), server.url):
+            assert secret not in result.output + str(result.exception)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    assert f"{server}, compared with {tmp_path / 'inbox.db'}" in run("inbox", "copy", "--to", "-")
+    config.write_text(f'[inbox]\nurl = "{server.url}"\n')
+    assert "is up to date (version" in run("migrate")
+    assert "m1" in run("events", "list", "--json")
+    assert "No worker works on this inbox" in run("destinations", "status")

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from handlers.interface import Accepted
+from handlers.interface import Accepted, Endpoint
 from service.inbox.interface import InboxUnavailableError, State, Stored
 from service.inbox.place import DatabaseServer
 from service.inbox.postgresql import somebody_works
 from service.inbox.reader import EventFilter, InboxReader
+from service.worker.inline import InlineAnswer
 from tests.integration.taking import Erp, order
 from tests.integration.test_inbox import accept_all, event, inbox_in, refused, use
 from tests.integration.working import House, eventually
@@ -204,7 +205,7 @@ def test_workers_share_the_work_and_never_make_two_attempts_of_one_order_at_once
     assert not somebody_works(server)
     # None of them was in another one's way: each event was merged once, into the state that the one before it left.
     assert rows(server, "SELECT DISTINCT events FROM mirror") == [{"events": 12}]
-    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
+    assert [one.message for one in caplog.records if one.name == "service.worker.loop" and one.exc_info] == []
 
 
 def test_what_a_worker_leaves_under_way_another_one_repeats_within_seconds_under_the_same_key(
@@ -285,3 +286,47 @@ def test_restart_of_the_server_costs_a_worker_neither_events_nor_its_place(
     finally:
         one.close()
         other.close()
+
+
+def test_sender_that_waits_gets_its_answer_when_the_worker_that_is_busy_with_the_order_is_done(
+    server: DatabaseServer, tmp_path: Path
+) -> None:
+    slow, quick = Erp(), Erp()
+    slow.open.clear()
+    inline = {Endpoint.ORDER: "erp"}
+    first = House(tmp_path, server, {"erp": slow}, inline=inline)
+    second = House(tmp_path, server, {"erp": quick}, inline=inline, watched=False)
+    try:
+        one, other, elsewhere = first.accept(
+            order("PO1", 1), order("PO1", 2), order("PO2", 1), owned_by_sender=True
+        )
+        first.start()
+        earlier = first.ask(one)
+        eventually(lambda: len(slow.calls) == 1)
+        second.start()
+        later, same, free = second.ask(other), second.ask(one), second.ask(elsewhere)
+        assert free.wait()[0] is InlineAnswer.DONE
+        assert not later.came
+        assert not same.came
+        slow.open.set()
+        assert [answer.wait()[0] for answer in (earlier, same, later)] == [InlineAnswer.DONE] * 3
+        assert quick.ids() == [elsewhere, other]
+    finally:
+        first.close()
+        second.close()
+
+
+def test_sender_that_waits_is_told_at_once_that_the_server_is_down(
+    own: tuple[Cluster, DatabaseServer], tmp_path: Path
+) -> None:
+    machine, server = own
+    at = House(tmp_path, server, {"erp": Erp()}, inline={Endpoint.ORDER: "erp"}, watched=False)
+    try:
+        (event_id,) = at.accept(order("PO1", 1), owned_by_sender=True)
+        at.start()
+        machine.stop()
+        assert at.ask(event_id).wait(5.0)[0] is InlineAnswer.TROUBLE
+        machine.start()
+        eventually(lambda: at.ask(event_id).wait()[0] is InlineAnswer.DONE)
+    finally:
+        at.close()
