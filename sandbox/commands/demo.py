@@ -58,6 +58,7 @@ def told(day: Day, folder: Path) -> str:
         f"{'of them not done':<36}{day.unfinished:>8}",
         f"{'handed over, says the service':<36}{len(day.handed_over):>8}",
         f"{'booked, says the ERP':<36}{len(day.booked):>8}",
+        f"{'documents of the platform as files':<36}  {len(day.named & day.fetched)} of {len(day.named)}",
         f"{'orders and shipments known as they are':<36}  {known - len(day.different)} of {known}",
         f"{'seconds':<36}{day.seconds:>8.0f}",
         "",
@@ -74,7 +75,7 @@ def told(day: Day, folder: Path) -> str:
         f"  cd {folder}",
         *(
             f"  {webhooks} {what}"
-            for what in ("events list", "orders list", "shipments list", "destinations status", "credentials")
+            for what in ("events list", "orders list", "shipments list", "documents list", "destinations status")
         ),
     ]
     return "\n".join(lines)

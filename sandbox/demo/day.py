@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +24,12 @@ from sandbox.errors import SandboxError
 from sandbox.identity.directory import APPLICATION, AUDIENCE, CLIENT, CLIENT_SECRET, Directory
 from sandbox.identity.forms import Form
 from sandbox.identity.provider import IdentityProvider
+from sandbox.platform.platform import Platform
 from sandbox.scenarios import reading
 from sandbox.scenarios.reading import Scenario
+from sandbox.serving import Answer, HttpServer, Request
 from sandbox.story.event import Webhook
+from sandbox.wire.json_text import JsonValue
 
 #: How many times faster than real time the outage and the waiting between repetitions pass.
 SPEED = 240.0
@@ -61,19 +65,25 @@ class Day:
     """Ids of the events that the ERP says it has."""
     came_again: int
     """Requests that brought the ERP what it had."""
+    named: frozenset[str]
+    """SHA-256 of the documents in the platform that hang on an order or shipment in the end; of one that a newer
+    one replaced before it came, nobody needs the file."""
+    fetched: frozenset[str]
+    """SHA-256 of those that the service has as files."""
     different: tuple[str, ...]
     """Ids of orders and shipments that the service knows differently."""
     seconds: float
 
     @property
     def good(self) -> bool:
-        """Nothing dropped, nothing lost, equal counts, equal states."""
+        """Nothing dropped, nothing lost, equal counts, all documents there, equal states."""
         return (
             not self.summary.dropped
             and not self.summary.left
             and not self.lost
             and not self.unfinished
             and self.handed_over == self.booked
+            and self.named <= self.fetched
             and not self.different
         )
 
@@ -90,6 +100,8 @@ def play(folder: Path, *, orders: int, seed: int, tell: Tell) -> Day:
         ca = Authority()
         provider = stack.enter_context(IdentityProvider(ca, Directory(), token_seconds=TOKEN_SECONDS))
         erp = stack.enter_context(Erp())
+        platform = stack.enter_context(Platform())
+        files = stack.enter_context(HttpServer(_supplier_file))
         service = Service(
             folder,
             ca=ca,
@@ -97,19 +109,24 @@ def play(folder: Path, *, orders: int, seed: int, tell: Tell) -> Day:
             audience=APPLICATION,
             client=CLIENT,
             erp=erp.url,
+            platform=platform.base,
         )
         stack.enter_context(service)
         tell(f"the service listens at {service.url}, its ERP at {erp.url}")
-        stories = scenario.told()
+        stories = scenario.told(files.url)
+        documents = [document for story in stories for document in story.stored_documents()]
+        for each in documents:
+            platform.store.put_document(each.object_id, each.filename, each.content_type, each.content)
         planned = plan(stories, scenario.disorder_wanted, scenario.seed)
         truths = truth.write(folder, stories)
-        tell(f"{orders} orders with {truths - orders} shipments tell {len(planned)} events")
+        tell(f"{orders} orders, {truths - orders} shipments, {len(documents)} documents: {len(planned)} events")
         summary = _delivered(planned, scenario, service, provider, erp, tell)
         tell("all events are delivered; the service works off what waits for the ERP")
         rows = _worked_off(service)
         tell("each order and shipment is compared with what is true")
         handed_over = frozenset(row["id"] for row in service.events("--destination", "erp"))
         different = _different(folder, service)
+        hanging = {id for one in truth.read(folder) for id in _object_ids(one.state)}
         return Day(
             orders=orders,
             shipments=truths - orders,
@@ -120,9 +137,30 @@ def play(folder: Path, *, orders: int, seed: int, tell: Tell) -> Day:
             handed_over=handed_over,
             booked=frozenset(event.event_id for event in erp.events()),
             came_again=erp.state()["repeated"],
+            named=frozenset(
+                hashlib.sha256(each.content).hexdigest() for each in documents if each.object_id in hanging
+            ),
+            fetched=frozenset(row["sha256"] for row in service.documents() if row["state"] == "stored"),
             different=different,
             seconds=time.monotonic() - began,
         )
+
+
+def _object_ids(value: JsonValue) -> Iterator[str]:
+    """Of all documents in an order or shipment."""
+    if isinstance(value, dict):
+        if isinstance(found := value.get("objectId"), str):
+            yield found
+        for member in value.values():
+            yield from _object_ids(member)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _object_ids(item)
+
+
+def _supplier_file(request: Request) -> Answer:
+    """What the supplier's own server has under every address."""
+    return Answer(200, b"%PDF-1.4\n% " + request.path.encode() + b"\n%%EOF\n", {"Content-Type": "application/pdf"})
 
 
 def _delivered(

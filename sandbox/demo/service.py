@@ -18,6 +18,7 @@ from typing import Any
 
 from sandbox.certificates import Authority
 from sandbox.errors import SandboxError
+from sandbox.platform.logins import PASSWORD, USERNAME
 
 #: Seconds that it has to start or to stop.
 _PATIENCE = 60.0
@@ -47,6 +48,15 @@ endpoints = ["shipment"]
 [destinations.erp]
 type = "http"
 url = "{erp}"
+
+# Documents become files before their event goes to the ERP.
+[documents]
+url = "{platform}"
+username = "{platform_user}"
+password = "{platform_password}"
+# Everything here is on this machine.
+allow_http = true
+allow_private = true
 """
 
 
@@ -54,7 +64,7 @@ class Service:
     """`webhooks serve` in a folder of its own; a context manager that ends it."""
 
     def __init__(
-        self, folder: Path, *, ca: Authority, authority: str, audience: str, client: str, erp: str
+        self, folder: Path, *, ca: Authority, authority: str, audience: str, client: str, erp: str, platform: str
     ) -> None:
         self.folder = folder
         self.port = _free_port()
@@ -67,7 +77,15 @@ class Service:
         for name, content in ca.server_files().items():
             _secret_file(folder / name, content)
         text = _SETTINGS.format(
-            port=self.port, authority=authority, audience=audience, client=client, erp=erp, password=self.password
+            port=self.port,
+            authority=authority,
+            audience=audience,
+            client=client,
+            password=self.password,
+            erp=erp,
+            platform=platform,
+            platform_user=USERNAME,
+            platform_password=PASSWORD,
         )
         _secret_file(folder / "webhooks.toml", text)
 
@@ -122,6 +140,15 @@ class Service:
         rows: list[dict[str, Any]] = json.loads(
             self._asked("events", "list", "--json", "--limit", "100000", *filters)
         )
+        return rows
+
+    def documents(self) -> list[dict[str, Any]]:
+        """What `webhooks documents list` says.
+
+        Raises:
+            SandboxError: the command fails.
+        """
+        rows: list[dict[str, Any]] = json.loads(self._asked("documents", "list", "--json", "--limit", "100000"))
         return rows
 
     def command_line(self, *arguments: str) -> str:

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from sandbox.delivery.plan import Disorder
 from sandbox.delivery.policy import Policy
 from sandbox.errors import SandboxError
-from sandbox.story.order import Traits
+from sandbox.story.order import FILES, Traits
 from sandbox.story.plots import MOST_LINES, PLOTS
 from sandbox.story.telling import Story, tell
 
@@ -122,8 +122,11 @@ class Scenario(_Part):
         """The shares of disorder."""
         return Disorder(self.disorder.late, self.disorder.duplicates, self.disorder.lost_answers)
 
-    def told(self) -> list[Story]:
-        """The stories: plots in proportion to their weights, traits spread evenly over the orders of each plot."""
+    def told(self, files: str = FILES) -> list[Story]:
+        """The stories: plots in proportion to their weights, traits spread evenly over the orders of each plot.
+
+        `files`: base URL of the supplier's own documents.
+        """
         turns = dict.fromkeys(self.stories, 0)
         stories = []
         for number in range(self.orders):
@@ -136,6 +139,7 @@ class Scenario(_Part):
                 xml=_falls(number * 7 + 3, self.xml),
                 lines=self.lines.least + (number * 5 + 2) % (span + 1),
                 future=self.future,
+                files=files,
             )
             stories.append(tell(self.seed, number, plot, turn, traits))
         return stories

@@ -51,7 +51,7 @@ def _document(order: Order, code: str) -> JsonObject:
     if kind == 0:
         return document
     if kind == 1:
-        return document | {"url": f"https://files.supplier.example/{code}?revision={revision}&a=b"}
+        return document | {"url": f"{order.traits.files}/{code}?revision={revision}&a=b"}
     object_id = order.journal.uuid()
     order.journal.stored.append(
         StoredDocument(object_id, str(document["name"]), "application/pdf", _content(object_id, revision))

@@ -22,6 +22,10 @@ DocumentPlace = tuple[str, str | None]
 """Member that holds the list ("" is the order or line itself), and the line's key; None for the header."""
 
 
+#: Where the supplier of a story keeps documents of its own.
+FILES = "https://files.supplier.example"
+
+
 @dataclass(frozen=True, slots=True)
 class Traits:
     """How the platform tells of this order."""
@@ -33,6 +37,8 @@ class Traits:
     """At the time of issue."""
     future: bool = False
     """With members, values and event names that do not exist yet."""
+    files: str = FILES
+    """Base URL of documents that the platform does not keep."""
 
 
 @dataclass(slots=True)

@@ -350,7 +350,8 @@ class TestMirror:
         assert len(current["orderEvent"]["lines"]) == 3
 
         exported = [
-            json.loads(line, parse_float=Decimal) for line in run(folder_service, "orders", "export").splitlines()
+            json.loads(line, parse_float=Decimal)
+            for line in run(folder_service, "orders", "export").strip().split("\n")
         ]
         assert [one["body"] for one in exported if one["id"].endswith(number)] == [current]
 

@@ -24,6 +24,8 @@ GOOD = Day(
     handed_over=frozenset({"1", "2"}),
     booked=frozenset({"1", "2"}),
     came_again=1,
+    named=frozenset({"a"}),
+    fetched=frozenset({"a", "b"}),
     different=(),
     seconds=3.0,
 )
@@ -64,6 +66,7 @@ def test_folder_of_somebody_else_is_not_touched(tmp_path: Path) -> None:
         replace(GOOD, unfinished=1),
         replace(GOOD, booked=frozenset({"1"})),
         replace(GOOD, booked=frozenset({"1", "2", "3"})),
+        replace(GOOD, fetched=frozenset({"b"})),
         replace(GOOD, different=("order-1",)),
         replace(GOOD, summary=Summary(planned=5, sent=6, delivered=4, dropped=Counter({"400": 1}))),
         replace(GOOD, summary=Summary(planned=5, sent=6, delivered=4)),
