@@ -66,6 +66,8 @@ def copy(source: Path, target: DatabaseServer, on_table: Callable[[str], None] =
     open_server(target, engine)
     try:
         with alone(source) as before, engine.begin() as after:
+            # It stands still while the file is read, for however long that takes.
+            after.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
             _require_empty(after, target)
             copied = []
             for table in _tables():

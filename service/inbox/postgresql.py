@@ -263,6 +263,11 @@ def unlock(connection: Connection, numbers: Iterable[int]) -> None:
     connection.execute(_UNLOCK, {"numbers": list(numbers)})
 
 
+def unlock_all(connection: Connection) -> None:
+    """Give back every lock of this connection that is not a transaction's."""
+    connection.execute(text("SELECT pg_advisory_unlock_all()"))
+
+
 def notify(connection: Connection) -> None:
     """Wake the workers as soon as this transaction is committed."""
     connection.execute(_NOTIFY)

@@ -31,6 +31,7 @@ from service.inbox.postgresql import (
     try_locks,
     unavailable,
     unlock,
+    unlock_all,
     work_lock,
 )
 from service.inbox.work import MAX_BYTES, Look, Work, Worked, accepted
@@ -198,8 +199,7 @@ class SharedWorkStore(Worked):
             with connection.begin():
                 yield connection
         except DBAPIError as error:
-            if error.connection_invalidated:
-                self._forget_session()
+            self._begin_locks_anew(broken=error.connection_invalidated)
             if is_mistake(error):
                 raise
             raise unavailable(error) from error
@@ -212,6 +212,19 @@ class SharedWorkStore(Worked):
                 say_present(self._session)
                 self._take_anew(self._session)
         return self._session
+
+    def _begin_locks_anew(self, *, broken: bool) -> None:
+        """After a statement that failed nobody knows which locks it took: one that is forgotten would keep every
+        other worker from its key."""
+        if not broken and self._session is not None:
+            with contextlib.suppress(DBAPIError):
+                with self._session.begin():
+                    unlock_all(self._session)
+                    self._held = set()
+                    say_present(self._session)
+                    self._take_anew(self._session)
+                return
+        self._forget_session()
 
     def _take_anew(self, connection: Connection) -> None:
         """What is under way here stays ours, unless another worker has gone on with it already."""
