@@ -7,7 +7,9 @@ BIN    := $(VENV)/bin
 SIDE_BY_SIDE := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 # Start this service with every state it can be put into, and judge it: when it answers 202 at once, and when it
 # answers what its ERP says. What does not depend on that is tried in the first mode only.
-QUEUED := $(BIN)/python -m tools.target run --second-port 8454 -- \
+# With INBOX_URL=postgresql+psycopg://... its inbox is on that server, in a database that is emptied.
+STORE  := $(if $(INBOX_URL),--inbox-url "$(INBOX_URL)")
+QUEUED := $(BIN)/python -m tools.target run --second-port 8454 $(STORE) -- \
           $(BIN)/python -m conformance run https://localhost:8453 --profile reference --strict
 INLINE := $(BIN)/python -m tools.target run --mode inline --folder .conformance/target-inline \
           --port 8463 --second-port 8464 --issuer http://localhost:8098 -- \

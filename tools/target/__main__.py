@@ -58,13 +58,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def start(options: argparse.Namespace, folder: Folder) -> int:
     """Start with an empty inbox and an ERP; returns when ready."""
-    _service(folder).start(options.port, options.issuer, Mode(options.mode), options.second_port)
+    _service(folder).start(options.port, options.issuer, Mode(options.mode), options.second_port, options.inbox_url)
     for label, value in (
         ("listens on", folder.url),
         ("CA file", folder.ca),
         ("secrets", folder.secrets),
         ("settings", folder.settings),
-        ("inbox", folder.inbox),
+        ("inbox", folder.inbox if isinstance(folder.inbox, Path) else "on a PostgreSQL server"),
         ("log", folder.log),
         ("ERP notes", folder.erp_journal),
         ("token issuer", options.issuer),
@@ -171,7 +171,7 @@ def run(options: argparse.Namespace, folder: Folder) -> int:
     service = _service(folder)
     # Before the start, so that whoever ends us leaves no service behind.
     signal.signal(signal.SIGTERM, _end)
-    service.start(options.port, options.issuer, Mode(options.mode), options.second_port)
+    service.start(options.port, options.issuer, Mode(options.mode), options.second_port, options.inbox_url)
     try:
         return _carry_out(options.after_dashes, os.environ | folder.environment())
     finally:
@@ -234,6 +234,7 @@ def _parser() -> argparse.ArgumentParser:
         starting.add_argument("--port", type=int, default=PORT, help="to listen on (%(default)s)")
         starting.add_argument("--issuer", default=ISSUER, help="issuer of access tokens (%(default)s)")
         starting.add_argument("--mode", choices=list(Mode), default=Mode.QUEUED, help="of answering (%(default)s)")
+        starting.add_argument("--inbox-url", help="address of a PostgreSQL database for tests, which is emptied")
         starting.add_argument("--second-port", type=int, help="where a second node on the same inbox listens")
     for name, command in ends.items():
         add(name, command)

@@ -1,16 +1,10 @@
-"""The events that the inbox of a target holds of one purchase order: what the suite's observer counts.
-
-It asks the database itself. The service's own reader says the same, which a test holds, but its libraries take
-longer to load than the suite should wait at each of many questions.
-"""
+"""The events that the inbox of a target holds of one purchase order: what the suite's observer counts."""
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
-from tools.target.errors import TargetError
+from tools.target.store import rows
 
 #: Names in the answer, which are those of `webhooks events list --json`, and in the database.
 COLUMNS = {
@@ -42,7 +36,7 @@ _QUARANTINED = """
 """
 
 
-def effects(inbox: Path, order: str, *, quarantined: bool = False) -> list[dict[str, object]]:
+def effects(inbox: Path | str, order: str, *, quarantined: bool = False) -> list[dict[str, object]]:
     """The events of the order that were stored, or instead those that were refused and kept; newest first.
 
     Raises:
@@ -51,10 +45,4 @@ def effects(inbox: Path, order: str, *, quarantined: bool = False) -> list[dict[
     columns = ", ".join(COLUMNS.values())
     where = _QUARANTINED if quarantined else _STORED
     query = f"SELECT {columns} FROM event WHERE {where} ORDER BY seq DESC"  # noqa: S608 - parts of our own
-    try:
-        with closing(sqlite3.connect(f"{inbox.absolute().as_uri()}?mode=rw", uri=True)) as connection:
-            connection.execute("PRAGMA query_only=ON")
-            rows = connection.execute(query, (order,)).fetchall()
-    except sqlite3.Error as error:
-        raise TargetError(f"cannot read {inbox}: {error}") from error
-    return [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+    return [{name: row[column] for name, column in COLUMNS.items()} for row in rows(inbox, query, order)]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tools.target.errors import TargetError
 from tools.target.settings import SECRETS, Mode, settings
+from tools.target.store import emptied
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,19 @@ class Folder:
         return self.path / "webhooks.toml"
 
     @property
-    def inbox(self) -> Path:
-        """Database of the service."""
-        return self.path / "data" / "inbox.db"
+    def data(self) -> Path:
+        """Where the service keeps what belongs to this machine."""
+        return self.path / "data"
+
+    @property
+    def inbox(self) -> Path | str:
+        """Database of the service: a file, or the address of one on a PostgreSQL server."""
+        try:
+            written = tomllib.loads(self.settings.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            written = {}
+        address: str | None = written.get("inbox", {}).get("url")
+        return address or self.data / "inbox.db"
 
     @property
     def log(self) -> Path:
@@ -83,7 +94,7 @@ class Folder:
             "TC_TARGET_FOLDER": str(self.path),
         }
 
-    def prepare(self, port: int, issuer: str, mode: Mode) -> None:
+    def prepare(self, port: int, issuer: str, mode: Mode, inbox_url: str | None) -> None:
         """Make what is missing, write the settings, and begin with an empty inbox, an empty log and an ERP that has
         seen nothing.
 
@@ -109,10 +120,13 @@ class Folder:
         erp_port = free_port()
         _write_private(self.path / "erp-port", str(erp_port))
         known = dict(line.split("=", 1) for line in self.secrets.read_text(encoding="utf-8").splitlines())
-        _write_private(self.settings, settings(known, port=port, issuer=issuer, erp_port=erp_port, mode=mode))
+        text = settings(known, port=port, issuer=issuer, erp_port=erp_port, mode=mode, inbox_url=inbox_url)
+        _write_private(self.settings, text)
         # A full quarantine would answer 503 to whatever the next run sends.
         for name in ("inbox.db", "inbox.db-wal", "inbox.db-shm", "maintenance"):
-            (self.path / "data" / name).unlink(missing_ok=True)
+            (self.data / name).unlink(missing_ok=True)
+        if inbox_url is not None:
+            emptied(inbox_url)
         for path in (self.erp_journal, self.path / "erp-slow"):
             path.unlink(missing_ok=True)
         _write_private(self.log, "")

@@ -6,15 +6,14 @@ Like `effects` it asks the database itself, because the suite asks often.
 from __future__ import annotations
 
 import json
-import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
 from pathlib import Path
 
 from tools.target.errors import TargetError
 from tools.target.folder import Folder
+from tools.target.store import rows
 
 #: Events that came are merged within this time, or something is wrong.
 MERGE_SECONDS = 15.0
@@ -32,7 +31,7 @@ _CRASHED = """
         AND id IN (SELECT event_id FROM event_body WHERE instr(body, CAST(? AS BLOB)))
 """
 _NOT_MERGED = """
-    SELECT count(*) FROM event
+    SELECT count(*) AS "left" FROM event
     WHERE id IN (SELECT event_id FROM event_order WHERE purchase_order_number = ?)
         AND state IN ('received', 'waiting') AND applied_at IS NULL
 """
@@ -46,7 +45,7 @@ def handled(folder: Folder, order: str) -> list[dict[str, str | None]]:
     Raises:
         TargetError: the inbox cannot be read.
     """
-    events = _rows(folder.inbox, _EVENTS, order)
+    events = rows(folder.inbox, _EVENTS, order)
     keys = _taken(folder.erp_journal, {str(event["id"]) for event in events})
     found = []
     for event in events:
@@ -55,7 +54,7 @@ def handled(folder: Folder, order: str) -> list[dict[str, str | None]]:
         outcomes = [f"taken by the ERP as {key}" for key in taken] or (["kept"] if kept else [])
         found += [{**{name: event[name] for name in _SHOWN}, "outcome": outcome} for outcome in outcomes]
     if not events:
-        crashed = _rows(folder.inbox, _CRASHED, order)
+        crashed = rows(folder.inbox, _CRASHED, order)
         found += [{**{name: event[name] for name in _SHOWN}, "outcome": "kept"} for event in crashed]
     return found
 
@@ -92,7 +91,7 @@ def current_order(folder: Folder, order: str) -> object:
         TargetError: the service does not know it, or does not come to an end with its events.
     """
     deadline = time.monotonic() + MERGE_SECONDS
-    while _rows(folder.inbox, _NOT_MERGED, order)[0]["count(*)"]:
+    while rows(folder.inbox, _NOT_MERGED, order)[0]["left"]:
         if time.monotonic() > deadline:
             raise TargetError(f"after {MERGE_SECONDS:.0f} s not all events of {order} are merged")
         time.sleep(_LOOK_EVERY)
@@ -107,13 +106,3 @@ def current_order(folder: Folder, order: str) -> object:
     if len(payloads) != 1:
         raise TargetError(f"`webhooks orders show` prints {', '.join(body)}, which is no body of the contract")
     return payloads[0]
-
-
-def _rows(inbox: Path, query: str, order: str) -> list[sqlite3.Row]:
-    try:
-        with closing(sqlite3.connect(f"{inbox.absolute().as_uri()}?mode=rw", uri=True)) as connection:
-            connection.execute("PRAGMA query_only=ON")
-            connection.row_factory = sqlite3.Row
-            return connection.execute(query, (order,)).fetchall()
-    except sqlite3.Error as error:
-        raise TargetError(f"cannot read {inbox}: {error}") from error

@@ -26,8 +26,8 @@ KILL_SECONDS = 30.0
 ANSWER_SECONDS = 5.0
 
 
-#: In inline mode a second node can only receive: one worker at a time works on an inbox, and whoever answers inline
-#: needs it beside itself.
+#: In inline mode a second node can only receive: one worker at a time works on an inbox that is a file, and whoever
+#: answers inline needs it beside itself.
 _ONLY_RECEIVES = {
     "WEBHOOKS_PROCESSING__MODE__ORDER": "queued",
     "WEBHOOKS_PROCESSING__MODE__SHIPMENT": "queued",
@@ -46,9 +46,11 @@ class Service:
         self._overloaded = Overloaded(folder)
         self._store_down = StoreDown(folder)
 
-    def start(self, port: int, issuer: str, mode: Mode, second_port: int | None = None) -> None:
+    def start(
+        self, port: int, issuer: str, mode: Mode, second_port: int | None = None, inbox_url: str | None = None
+    ) -> None:
         """Start it with an empty inbox and every state off, beside its ERP; with a second port also a second node
-        on the same inbox. Returns when all are ready.
+        on the same inbox, with an address on that database, which is emptied. Returns when all are ready.
 
         Raises:
             TargetError: it runs already, or does not start.
@@ -59,12 +61,13 @@ class Service:
                 f"the service in {self._folder.path} runs already (process {pid}); end it with: {stop}"
             )
         self._end_others()
-        self._folder.prepare(port, issuer, mode)
+        self._folder.prepare(port, issuer, mode, inbox_url)
         self._erp_down.off()
         try:
             self._launch(self._process, port)
             if second_port is not None:
-                self._launch(self._second, second_port, _ONLY_RECEIVES if mode is Mode.INLINE else {})
+                shared = mode is Mode.QUEUED or inbox_url is not None
+                self._launch(self._second, second_port, {} if shared else _ONLY_RECEIVES)
         except BaseException:
             self.stop()
             raise

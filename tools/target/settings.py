@@ -23,12 +23,15 @@ class Mode(StrEnum):
     INLINE = "inline"
 
 
-def settings(secrets: Mapping[str, str], *, port: int, issuer: str, erp_port: int, mode: Mode) -> str:
+def settings(
+    secrets: Mapping[str, str], *, port: int, issuer: str, erp_port: int, mode: Mode, inbox_url: str | None = None
+) -> str:
     """The text of webhooks.toml."""
     password, token, orders_only, shipments_only = (
         json.dumps(secrets[name], ensure_ascii=False) for name in SECRETS
     )
     issuer = issuer.rstrip("/")
+    url = "" if inbox_url is None else f"url = {json.dumps(inbox_url)}\n"
     return f"""\
 # Written by `python -m tools.target start`, at each start anew.
 [server]
@@ -40,7 +43,7 @@ key = "key.pem"
 body_timeout = 15.0
 
 [inbox]
-# Short, so that a store that is down is noticed while somebody waits for the verdict.
+{url}# Short, so that a store that is down is noticed while somebody waits for the verdict.
 busy_timeout = 1.0
 commit_timeout = 2.0
 # A run makes more refused bodies than years of operation.

@@ -18,7 +18,7 @@ class Overloaded:
     """Every delivery is answered 503: what `webhooks maintenance on` does."""
 
     def __init__(self, folder: Folder) -> None:
-        self._maintenance = Maintenance(folder.inbox.parent)
+        self._maintenance = Maintenance(folder.data)
 
     @property
     def is_on(self) -> bool:
@@ -35,10 +35,10 @@ class Overloaded:
 
 
 class StoreDown:
-    """The store cannot write, because another process holds the lock of the database. Reading is possible."""
+    """The store cannot write, because another process holds the locks of the database. Reading is possible."""
 
     def __init__(self, folder: Folder) -> None:
-        self._inbox = folder.inbox
+        self._folder = folder
         self._holder = Detached("the holder of the lock", folder.path / "store-down.pid")
 
     @property
@@ -54,7 +54,7 @@ class StoreDown:
         """
         if self.is_on:
             return
-        _start(self._holder, "tools.target.lock_holder", str(self._inbox), says="held")
+        _start(self._holder, "tools.target.lock_holder", str(self._folder.inbox), says="held")
 
     def off(self) -> None:
         """Give the lock back; nothing happens if nobody has it."""
