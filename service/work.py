@@ -19,7 +19,7 @@ from service.event_reader import event_readers
 from service.folders import make_lasting
 from service.inbox.notification import Notifications
 from service.inbox.shared_work import SharedWorkStore
-from service.inbox.work import Worked, WorkStore
+from service.inbox.work import WorkerStore, WorkStore
 from service.settings import Settings, load
 from service.settings_destinations import Content, Format
 from service.settings_documents import Documents
@@ -128,7 +128,7 @@ def _worker(settings: Settings, targets: list[Target], fetching: Fetching | None
     )
 
 
-def _store(settings: Settings) -> Worked:
+def _store(settings: Settings) -> WorkerStore:
     inbox, readers = settings.inbox, settings.worker.concurrency
     if isinstance(inbox.place, Path):
         return WorkStore(

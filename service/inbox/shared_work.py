@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import QueuePool
 
 from service.inbox import work_queries as sql
 from service.inbox.instant import instant
@@ -34,7 +35,7 @@ from service.inbox.postgresql import (
     unlock_all,
     work_lock,
 )
-from service.inbox.work import MAX_BYTES, Look, Work, Worked, accepted
+from service.inbox.work import MAX_BYTES, Look, Work, WorkerStore, accepted
 from service.inbox.work_values import AcceptedEvent, Claim, Finished
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ CONTENDED_PAUSE = 0.05
 CANDIDATES = 8
 
 
-class SharedWorkStore(Worked):
+class SharedWorkStore(WorkerStore):
     """Opened by each worker."""
 
     longest_sleep = LOOK_EVERY
@@ -79,6 +80,10 @@ class SharedWorkStore(Worked):
         self._closed = True
         self._forget_session()
         self._engine.dispose()
+        # What an attempt is reading now comes back to this pool, which is emptied only once.
+        pool, until = self._reader.pool, time.monotonic() + 1.0
+        while isinstance(pool, QueuePool) and pool.checkedout() and time.monotonic() < until:
+            time.sleep(0.002)
         self._reader.dispose()
 
     @property

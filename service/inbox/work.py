@@ -50,7 +50,7 @@ log = logging.getLogger(__name__)
 MAX_BYTES = 4 * 1024 * 1024
 
 
-class Worked(ABC):
+class WorkerStore(ABC):
     """What the worker's loop knows of its store."""
 
     longest_sleep = 5.0
@@ -82,7 +82,7 @@ class Worked(ABC):
         return 0
 
 
-class WorkStore(Worked):
+class WorkStore(WorkerStore):
     """The inbox in a file, opened by the one worker."""
 
     def __init__(self, path: Path, *, busy_timeout: float, wal_max_bytes: int, readers: int) -> None:

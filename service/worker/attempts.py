@@ -18,7 +18,7 @@ from service import txml
 from service.event_reader import EventReader
 from service.inbox.interface import InboxUnavailableError
 from service.inbox.packed import packed_json, unpack
-from service.inbox.work import Worked
+from service.inbox.work import WorkerStore
 from service.inbox.work_values import Claim, Material, NotedDocument
 from service.json_text import exact_json
 from service.log import place_of
@@ -34,7 +34,7 @@ class Attempts:
 
     def __init__(
         self,
-        store: Worked,
+        store: WorkerStore,
         destinations: Mapping[str, Destination],
         terms: Mapping[str, Terms],
         readers: Mapping[Endpoint, EventReader],

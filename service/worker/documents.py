@@ -9,7 +9,7 @@ from handlers.documents.fetching import NO_FILE, NO_PLATFORM, Fetched, Fetching,
 from handlers.documents.found import NamedDocument
 from handlers.documents.store import StoreError
 from handlers.interface import Accepted, DocumentState, Outcome, Refused, TimedOut, Unavailable
-from service.inbox.work import Worked
+from service.inbox.work import WorkerStore
 from service.inbox.work_values import NotedDocument, RecordedDocument, StoredCopy
 from service.log import quoted
 
@@ -53,7 +53,7 @@ class DocumentStage:
     Without `fetching` documents were turned off since the event came: nothing is fetched, and nothing waits for it.
     """
 
-    def __init__(self, store: Worked, fetching: Fetching | None) -> None:
+    def __init__(self, store: WorkerStore, fetching: Fetching | None) -> None:
         self._store = store
         self._fetching = fetching
 

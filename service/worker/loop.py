@@ -18,7 +18,7 @@ from typing import TypeVar
 from handlers.interface import DOCUMENTS, Accepted, Endpoint, Refused, TimedOut, Unavailable
 from service.inbox.applying import ChangedMeanwhileError, to_write
 from service.inbox.interface import InboxUnavailableError, State
-from service.inbox.work import Look, Work, Worked
+from service.inbox.work import Look, Work, WorkerStore
 from service.inbox.work_values import AcceptedEvent, Applied, Claim, Finished
 from service.log import quoted
 from service.wake import Waking
@@ -59,7 +59,7 @@ class Worker:
 
     def __init__(
         self,
-        store: Worked,
+        store: WorkerStore,
         wake_up: Waking,
         merging: Merging,
         attempts: Attempts,

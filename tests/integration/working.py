@@ -33,7 +33,7 @@ from service.inbox.repair_rules import Action, Measure
 from service.inbox.shared import SharedInbox
 from service.inbox.shared_work import SharedWorkStore
 from service.inbox.transaction import QuarantineBudget
-from service.inbox.work import Worked, WorkStore
+from service.inbox.work import WorkerStore, WorkStore
 from service.json_text import exact_json
 from service.settings_documents import Documents
 from service.wake import WakeUp, Waking, wake
@@ -87,7 +87,7 @@ class House:
         self._await(self._inbox.start())
         self._thread: threading.Thread | None = None
         self.worker: Worker | None = None
-        self._store: Worked | None = None
+        self._store: WorkerStore | None = None
         self._wake_up: Waking | None = None
         self.failure: BaseException | None = None
         if self.watched:
@@ -113,7 +113,7 @@ class House:
             on_new_event=lambda: wake(self.folder),
         )
 
-    def _new_store(self) -> Worked:
+    def _new_store(self) -> WorkerStore:
         if isinstance(self.place, DatabaseServer):
             return SharedWorkStore(self.place, busy_timeout=self.busy_timeout, readers=self.concurrency)
         return WorkStore(
