@@ -35,8 +35,8 @@ KILL_EVERY = 1.0
 class Fleet:
     """Processes that somebody starts again whenever they end, as an init system does."""
 
-    def __init__(self, server: DatabaseServer, folder: Path, erp: Erp) -> None:
-        settings = DESTINATION.format(url=erp.url, timeout=1.0, dead_after=DEAD_AFTER_SECONDS)
+    def __init__(self, server: DatabaseServer, folder: Path, erp_url: str) -> None:
+        settings = DESTINATION.format(url=erp_url, timeout=1.0, dead_after=DEAD_AFTER_SECONDS)
         inbox = f'[inbox]\nurl = "{server.url}"\ncommit_timeout = 5.0\n[worker]\nenabled = false\n'
         self.receivers = []
         for number in range(RECEIVERS):
@@ -115,7 +115,7 @@ def test_two_receivers_and_three_workers_survive_each_others_death_and_restarts_
     random = Random(6)  # noqa: S311 - no secret
     script = orders(6, ORDERS)
     messages = sending_order(script, 6)
-    fleet = Fleet(Databases(machine, None).new(), tmp_path, erp)
+    fleet = Fleet(Databases(machine, None).new(), tmp_path, erp.url)
     one, *others = fleet.receivers
     senders = Senders(one, messages, others=others)
     one.log = fleet.log
@@ -140,7 +140,7 @@ def test_two_receivers_and_three_workers_survive_each_others_death_and_restarts_
 
 
 def test_duplicate_sent_to_the_other_receiver_is_recognised(machine: Cluster, erp: Erp, tmp_path: Path) -> None:
-    fleet = Fleet(Databases(machine, None).new(), tmp_path, erp)
+    fleet = Fleet(Databases(machine, None).new(), tmp_path, erp.url)
     try:
         fleet.start()
         first, again = (each.post(ORDER, body(meta={"messageId": "m1"})).json() for each in fleet.receivers)
