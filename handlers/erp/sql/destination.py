@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from handlers.erp.sql.address import open_engine, shown
 from handlers.erp.sql.faults import outcome_of
 from handlers.erp.sql.rows import SubjectRows, rows_of
-from handlers.erp.sql.storing import note_event, store, was_handed_over
+from handlers.erp.sql.storing import note_documents, note_event, store, was_handed_over
 from handlers.erp.sql.tables import tables
 from handlers.erp.sql.watch import Watch
 from handlers.interface import (
@@ -131,6 +131,7 @@ class SqlDestination:
     ) -> Accepted:
         if was_handed_over(connection, self._tables, event):
             return Accepted("it is there already")
+        note_documents(connection, self._tables, event)
         if subject is None:
             note_event(connection, self._tables, event, "no subject", data)
             return Accepted("nothing tells what it is about; it stands in the table of events")

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Table, and_, bindparam, delete, insert, selec
 from handlers.erp.sql.cells import clean, cut
 from handlers.erp.sql.judging import Writes, judged
 from handlers.erp.sql.rows import MAX_ID, ORDER, SHIPMENT, Row, SubjectRows
-from handlers.erp.sql.tables import EVENT, Tables
+from handlers.erp.sql.tables import DOCUMENT_FILE, EVENT, Tables
 from handlers.interface import Endpoint, ErpEvent
 
 
@@ -43,6 +43,31 @@ def store(connection: Connection, tables: Tables, event: ErpEvent, subject: Subj
     return writes
 
 
+def note_documents(connection: Connection, tables: Tables, event: ErpEvent) -> None:
+    """Enter the documents that the event names, and the file of each, instead of what an earlier handover of it
+    said."""
+    table = tables[DOCUMENT_FILE]
+    if not event.documents:
+        return
+    connection.execute(delete(table).where(table.c.event_id == event.id))
+    rows = [
+        {
+            "event_id": event.id,
+            "number": number,
+            "endpoint": event.endpoint.value,
+            "subject_id": _subject_id(event),
+            **{name: clean(getattr(document, name)) for name in _DOCUMENT_TEXTS},
+            "state": document.state.value,
+            "size": document.size,
+        }
+        for number, document in enumerate(event.documents, start=1)
+    ]
+    connection.execute(insert(table), rows)
+
+
+_DOCUMENT_TEXTS = ("place", "line", "code", "revision", "name", "path", "sha256", "media_type", "reason")
+
+
 def note_event(connection: Connection, tables: Tables, event: ErpEvent, outcome: str, data: str | None) -> None:
     """Enter the event itself; by its idempotency key a repetition is recognised."""
     connection.execute(
@@ -54,7 +79,7 @@ def note_event(connection: Connection, tables: Tables, event: ErpEvent, outcome:
             "endpoint": event.endpoint.value,
             "received_at": event.received_at.astimezone(UTC),
             "handed_over_at": datetime.now(UTC),
-            "subject_id": None if event.subject_id is None else cut(clean(event.subject_id) or "", MAX_ID),
+            "subject_id": _subject_id(event),
             "purchase_order_numbers": clean(", ".join(event.purchase_order_numbers)) or None,
             "message_id": clean(event.message_id),
             "resent": event.resent,
@@ -62,6 +87,10 @@ def note_event(connection: Connection, tables: Tables, event: ErpEvent, outcome:
             "data": clean(data),
         },
     )
+
+
+def _subject_id(event: ErpEvent) -> str | None:
+    return None if event.subject_id is None else cut(clean(event.subject_id) or "", MAX_ID)
 
 
 def _handover(event: ErpEvent) -> str:

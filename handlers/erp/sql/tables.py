@@ -13,7 +13,20 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from sqlalchemy import Boolean, Column, Date, DateTime, Index, MetaData, Numeric, String, Table, UnicodeText
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    String,
+    Table,
+    UnicodeText,
+)
 from sqlalchemy.dialects import mssql, mysql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -32,6 +45,7 @@ from handlers.erp.sql.rows import (
 )
 
 EVENT = "event"
+DOCUMENT_FILE = "document_file"
 
 
 class Exact(TypeDecorator[Decimal]):
@@ -74,7 +88,10 @@ def tables(prefix: str, schema: str | None) -> Tables:
         name: Table(
             f"{prefix}{name}",
             metadata,
-            *(Column(column, kind, primary_key=True, nullable=False) for column, kind in keys.items()),
+            *(
+                Column(column, kind, primary_key=True, nullable=False, autoincrement=False)
+                for column, kind in keys.items()
+            ),
             *(Column(column, kind) for column, kind in columns.items()),
             *(Index(f"{prefix}{name}_{column}", column) for column in _INDEXED.get(name, ())),
         )
@@ -228,8 +245,21 @@ _COLUMNS: dict[str, tuple[dict[str, TypeEngine[Any]], dict[str, TypeEngine[Any]]
             **_texts("data"),
         },
     ),
+    DOCUMENT_FILE: (
+        {"event_id": _key(40), "number": Integer()},
+        {
+            "endpoint": _WORD,
+            "subject_id": _ID,
+            **_texts("place", "line", "code", "revision", "name"),
+            "state": _WORD,
+            **_texts("path", "sha256"),
+            "size": BigInteger(),
+            **_texts("media_type", "reason"),
+        },
+    ),
 }
 _INDEXED = {
+    DOCUMENT_FILE: ("subject_id",),
     ORDER: ("purchase_order_number",),
     SHIPMENT: ("shipment_number",),
     SHIPMENT_LINE: ("purchase_order_number",),

@@ -22,7 +22,18 @@ from sqlalchemy.exc import DBAPIError
 from handlers.erp.sql.destination import SqlDestination
 from handlers.erp.sql.statements import create_statements
 from handlers.erp.sql.tables import tables
-from handlers.interface import Accepted, Endpoint, ErpEvent, JsonObject, Outcome, Refused, TimedOut, Unavailable
+from handlers.interface import (
+    Accepted,
+    DocumentFile,
+    DocumentState,
+    Endpoint,
+    ErpEvent,
+    JsonObject,
+    Outcome,
+    Refused,
+    TimedOut,
+    Unavailable,
+)
 from tests.erp_events import BODY, EVENT
 from tests.integration.erp.postgresql_server import PASSWORD, PostgresqlServer
 from tests.integration.taking import moment, order
@@ -167,6 +178,48 @@ def test_same_handover_again_changes_nothing_and_is_accepted(database: Database)
     assert accepted(deliver(database.open(), again, order_of(9))) == "it is there already"
     assert database.rows("delivery", "quantity") == [(Decimal(2),)]
     assert len(database.rows("event", "event_id")) == 2
+
+
+def test_files_of_documents_are_readable_beside_the_event_that_named_them(database: Database) -> None:
+    stored = DocumentFile(
+        "buyerLine", "10", "D-1", "A", "draw\0ing.pdf", DocumentState.STORED, "/files/x.pdf", "ab12", 5_000_000_000,
+        "application/pdf", None,
+    )  # fmt: skip
+    missing = replace(stored, state=DocumentState.MISSING, path=None, sha256=None, size=None, reason="404")
+    destination = database.open()
+    deliver(destination, event(1, documents=(missing, stored)), order_of(1))
+    columns = (
+        "event_id",
+        "number",
+        "subject_id",
+        "line",
+        "code",
+        "name",
+        "state",
+        "path",
+        "sha256",
+        "size",
+        "reason",
+    )
+    assert database.rows("document_file", *columns) == [
+        ("event-1", 1, "company-PO1", "10", "D-1", "draw␀ing.pdf", "missing", None, None, None, "404"),
+        (
+            "event-1",
+            2,
+            "company-PO1",
+            "10",
+            "D-1",
+            "draw␀ing.pdf",
+            "stored",
+            "/files/x.pdf",
+            "ab12",
+            5_000_000_000,
+            None,
+        ),
+    ]
+    replayed = replace(event(1, documents=(stored,)), idempotency_key="event-1-erp-2")
+    deliver(destination, replayed, order_of(1))
+    assert database.rows("document_file", "number", "state") == [(1, "stored")]
 
 
 def test_row_that_did_not_change_keeps_the_event_that_wrote_it(database: Database) -> None:

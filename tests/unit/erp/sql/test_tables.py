@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import String
 from sqlalchemy.dialects import mssql, mysql, oracle, postgresql, sqlite
 from sqlalchemy.schema import CreateTable
 
 from handlers.erp.sql.judging import KEYS
 from handlers.erp.sql.rows import rows_of
-from handlers.erp.sql.tables import EVENT, tables
+from handlers.erp.sql.tables import DOCUMENT_FILE, EVENT, tables
 from handlers.interface import Endpoint
 
 NAMED = tables("tradecloud_", None).named
@@ -39,7 +40,7 @@ def test_numbers_are_text_wherever_numeric_has_bounds_or_is_a_float() -> None:
 def test_keys_fit_into_the_narrowest_index() -> None:
     for table in NAMED.values():
         kinds: list[Any] = [column.type for column in table.primary_key.columns]
-        characters = sum(kind.length for kind in kinds)
+        characters = sum(kind.length for kind in kinds if isinstance(kind, String))
         assert characters * 4 <= 3072, table.name
 
 
@@ -50,6 +51,6 @@ def test_every_column_is_filled_by_some_row_and_every_key_tells_rows_apart() -> 
     found = {"purchase_order": order.header, "shipment": shipment.header}
     found |= {name: rows[0] for name, rows in {**shipment.parts, **order.parts}.items() if rows}
     for name, table in NAMED.items():
-        if name != EVENT:
+        if name not in (EVENT, DOCUMENT_FILE):
             assert {*found[name], "event_id"} == set(table.columns.keys()), name
             assert set(KEYS[name]) <= set(table.primary_key.columns.keys()), name
