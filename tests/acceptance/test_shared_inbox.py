@@ -1,4 +1,4 @@
-"""Two receivers and three workers on one PostgreSQL server: 50 kills among them, two restarts of the server under
+"""Two receivers and three workers on one PostgreSQL server: 20 kills among them, two restarts of the server under
 load. Nothing is lost, nothing out of order, and the mirror says what the script says."""
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from tests.lifecycle.history import orders, sending_order
 from tests.lifecycle.sending import Senders, shares, waited_for
 from tests.postgresql import Cluster, Databases, cluster
 
-ORDERS = 120
+ORDERS = 60
 RECEIVERS, WORKERS = 2, 3
-KILLS = 50
+KILLS = 20
 RESTARTS = (KILLS // 3, 2 * KILLS // 3)
 #: Between two kills, on average.
 KILL_EVERY = 1.0
