@@ -130,16 +130,17 @@ def send(
 
 @contextmanager
 def _ended_in_order() -> Iterator[None]:
-    """SIGTERM is as good as Ctrl+C."""
+    """SIGTERM is as good as Ctrl+C, which a shell has its background jobs ignore."""
 
     def interrupted(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupted)
+    before = {number: signal.signal(number, interrupted) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def scenarios(
