@@ -43,9 +43,7 @@ _TROUBLE = (errors.InsufficientPrivilege.sqlstate, errors.UndefinedTable.sqlstat
 _COLLISIONS = (errors.DeadlockDetected.sqlstate, errors.SerializationFailure.sqlstate)
 
 
-def writing_engine(
-    server: DatabaseServer, *, lock_seconds: float, statement_seconds: float, connections: int = 2
-) -> Engine:
+def writing_engine(server: DatabaseServer, *, lock_seconds: float, statement_seconds: float) -> Engine:
     """For the receiver and for commands: each connection is tried before it is used, so that a restart of the
     server is not noticed. `lock_seconds` and `statement_seconds` bound the waiting."""
     return _engine(
