@@ -83,7 +83,7 @@ def test_destination_waits_for_the_documents_of_its_event_and_later_events_of_th
     others = at.accept(*(order(f"OTHER{n}") for n in range(5)), without_subject())
     at.wait_for_state(State.DONE, *others)
     assert not {first, second} & set(erp.ids())
-    assert at.handover(first, "documents")["state"] == "waiting"
+    assert at.handover(first, "documents")["state"] in ("waiting", "processing")  # it is tried again and again
     portal.replies[METADATA] = there
     at.wait_for_state(State.DONE, first, second)
     assert erp.ids("company-PO1") == [first, second]
