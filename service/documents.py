@@ -8,10 +8,12 @@ from pathlib import Path
 
 from handlers.documents.addresses import AddressRules
 from handlers.documents.fetching import Fetching, FetchRules
+from handlers.documents.pace import OwnPace, Pace
 from handlers.documents.platform import Platform
 from handlers.documents.store import StoreError, open_store
 from handlers.erp.exchange import HttpClient, tls_context
 from service.errors import StartError
+from service.inbox.shared_pace import SharedPace
 from service.settings import Settings
 from service.settings_documents import Documents
 
@@ -31,9 +33,15 @@ def open_fetching(settings: Settings) -> Fetching | None:
         store = open_store(documents.location)
     except StoreError as error:
         raise StartError(f"documents.location: {error}") from error
+    pace = _pace(settings)
+
+    def close() -> None:
+        client.close()
+        pace.close()
+
     return Fetching(
         store,
-        platform=_platform(documents, client),
+        platform=_platform(documents, client, pace),
         tls=tls,
         rules=FetchRules(
             timeout=documents.timeout,
@@ -45,20 +53,20 @@ def open_fetching(settings: Settings) -> Fetching | None:
                 by_proxy=documents.use_proxy,
             ),
         ),
-        close=client.close,
+        close=close,
     )
 
 
-def _platform(documents: Documents, client: HttpClient) -> Platform | None:
+def _pace(settings: Settings) -> Pace:
+    """Workers that share an inbox share one pace, too."""
+    place, calls = settings.inbox.place, settings.documents.calls_per_second
+    return OwnPace(calls) if isinstance(place, Path) else SharedPace(place, calls)
+
+
+def _platform(documents: Documents, client: HttpClient, pace: Pace) -> Platform | None:
     if documents.url is None or documents.username is None or documents.password is None:
         return None
-    return Platform(
-        documents.url,
-        documents.username,
-        documents.password.get_secret_value(),
-        client,
-        calls_per_second=documents.calls_per_second,
-    )
+    return Platform(documents.url, documents.username, documents.password.get_secret_value(), client, pace)
 
 
 def _tls(authorities: Path | None) -> ssl.SSLContext:

@@ -1,7 +1,7 @@
 """The platform's API as far as documents need it: log in, and ask for the link to an object.
 
-Source: behaviour.md, section 8. One call after the other and so many a second at most (section 6: ten, else 429).
-User name, password and tokens go to the configured address only: a redirect is not followed.
+Source: behaviour.md, section 8. A `Pace` says when a call may be made. User name, password and
+tokens go to the configured address only: a redirect is not followed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import jwt
 
+from handlers.documents.pace import NoTurnError, Pace
 from handlers.erp.exchange import Answer, Deadline, HttpClient, TooSlowError, UnreachableError
 from handlers.erp.http import retry_after
 
@@ -57,15 +58,12 @@ class _Login:
 class Platform:
     """Asks for links; one object for all threads."""
 
-    def __init__(
-        self, base: str, username: str, password: str, client: HttpClient, *, calls_per_second: float
-    ) -> None:
+    def __init__(self, base: str, username: str, password: str, client: HttpClient, pace: Pace) -> None:
         self.base = base.rstrip("/")
         self._basic = "Basic " + b64encode(f"{username}:{password}".encode()).decode()
         self._client = client
-        self._pause = 1.0 / calls_per_second
+        self._pace = pace
         self._lock = threading.Lock()
-        self._next_call = 0.0
         self._login: _Login | None = None
 
     def link(self, object_id: str, deadline: Deadline) -> Link:
@@ -116,17 +114,11 @@ class Platform:
         raise PlatformUnavailableError(f"the platform's login answers {answer.status} without a token")
 
     def _ask(self, path: str, headers: Mapping[str, str], deadline: Deadline) -> Answer:
-        pause = self._next_call - time.monotonic()
-        if pause > deadline.left:
-            raise PlatformUnavailableError("no time was left for a call to the platform")
-        if pause > 0:
-            time.sleep(pause)
         try:
-            return self._client.send("GET", self.base + path, headers, None, deadline)
-        except (UnreachableError, TooSlowError) as error:
+            with self._pace.turn(deadline):
+                return self._client.send("GET", self.base + path, headers, None, deadline)
+        except (NoTurnError, UnreachableError, TooSlowError) as error:
             raise PlatformUnavailableError(str(error)) from None
-        finally:
-            self._next_call = time.monotonic() + self._pause
 
     def _raise_if_unavailable(self, answer: Answer, who: str) -> None:
         if 300 <= answer.status < 400:

@@ -197,6 +197,10 @@ class SharedWorkStore(WorkerStore):
         self._contended = self._contended or ours != wanted
         return ours
 
+    def leave_for_next_turn(self) -> None:
+        """Somebody else is busy with something that was due; the next turn comes after a pause."""
+        self._contended = True
+
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[Connection]:
         try:
@@ -330,7 +334,10 @@ class SharedWork(Work):
             return []
         # Again, because the one who held the lock before may have made the attempt.
         parameters = {"ids": ids[:limit], "now": instant(now)}
-        return self._begin(self._connection.execute(sql.THESE_READY, parameters).all(), now)
+        found = self._connection.execute(sql.THESE_READY, parameters).all()
+        if len(found) < len(ids[:limit]):
+            self._store.leave_for_next_turn()
+        return self._begin(found, now)
 
     def of_event(self, event_id: str, destination: str) -> Any | None:
         """The latest handover of an event to a destination, as a row; its key is ours, if that can be."""

@@ -130,9 +130,10 @@ READY = text(
     f"SELECT id, event_id, destination, round, key, attempts, refused_ms, {_LOCK_KEY} FROM handover"  # noqa: S608
     " WHERE ready AND destination = :destination AND due_at <= :now ORDER BY due_at, id LIMIT :limit"
 )
+#: What somebody else is writing at this moment is left for the next turn.
 THESE_READY = text(
     f"SELECT id, event_id, destination, round, key, attempts, refused_ms, {_LOCK_KEY} FROM handover"  # noqa: S608
-    " WHERE id IN :ids AND ready AND due_at <= :now ORDER BY due_at, id FOR UPDATE"
+    " WHERE id IN :ids AND ready AND due_at <= :now ORDER BY due_at, id FOR UPDATE SKIP LOCKED"
 ).bindparams(bindparam("ids", expanding=True))
 TOKENS = text("SELECT id, state, attempts, started_at FROM handover WHERE id IN :ids FOR UPDATE").bindparams(
     bindparam("ids", expanding=True)

@@ -264,6 +264,24 @@ def test_outcome_of_an_attempt_that_another_worker_went_on_with_is_dropped(
         second.close()
 
 
+def test_handover_that_somebody_is_writing_delays_no_other_one(server: DatabaseServer, tmp_path: Path) -> None:
+    erp = Erp()
+    at = House(tmp_path, server, {"erp": erp}, watched=False)
+    try:
+        at.repair(lambda repair: repair.pause("erp", "maintenance"))
+        at.start()
+        held, *others = at.accept(order("HELD"), *(order(f"PO{number}") for number in range(5)))
+        at.wait_for_state(State.PROCESSING, held, *others)
+        with connection_to(server) as somebody, somebody.transaction():
+            somebody.execute("SELECT 1 FROM handover WHERE event_id = %s FOR UPDATE", [held])
+            at.repair(lambda repair: repair.resume("erp", "over"))
+            at.wait_for_state(State.DONE, *others)
+            assert held not in erp.ids()
+        at.wait_for_state(State.DONE, held)
+    finally:
+        at.close()
+
+
 def test_restart_of_the_server_costs_a_worker_neither_events_nor_its_place(
     own: tuple[Cluster, DatabaseServer], tmp_path: Path
 ) -> None:

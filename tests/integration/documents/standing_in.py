@@ -16,6 +16,7 @@ import trustme
 from handlers.documents.addresses import AddressRules
 from handlers.documents.fetching import Fetching, FetchRules
 from handlers.documents.found import NamedDocument
+from handlers.documents.pace import OwnPace
 from handlers.documents.platform import Platform
 from handlers.documents.store import open_store
 from handlers.erp.exchange import HttpClient, tls_context
@@ -98,9 +99,8 @@ def fetching(
     tls = tls_context(authority)
     platform = None
     if portal is not None:
-        platform = Platform(
-            f"{portal.url}/v2", "user@buyer.example", "pass", HttpClient(tls), calls_per_second=calls_per_second
-        )
+        pace = OwnPace(calls_per_second)
+        platform = Platform(f"{portal.url}/v2", "user@buyer.example", "pass", HttpClient(tls), pace)
     rules = rules or FetchRules(timeout=10.0, addresses=LOCAL)
     return Fetching(open_store(str(folder)), platform=platform, tls=tls, rules=rules)
 
