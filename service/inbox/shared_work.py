@@ -35,7 +35,7 @@ from service.inbox.postgresql import (
     unlock_all,
     work_lock,
 )
-from service.inbox.work import MAX_BYTES, Look, Work, WorkerStore, accepted
+from service.inbox.work import MAX_BYTES, Facts, Look, Work, WorkerStore, accepted
 from service.inbox.work_values import AcceptedEvent, Claim, Finished
 
 log = logging.getLogger(__name__)
@@ -136,10 +136,15 @@ class SharedWorkStore(WorkerStore):
                 raise
             raise unavailable(error, "be read") from error
 
-    def material(self, event_id: str) -> Any:
-        """What an attempt needs; may be asked from any thread."""
+    @contextlib.contextmanager
+    def facts(self) -> Iterator[Facts]:
+        """Questions of an attempt, from any thread: the session and its locks are not touched.
+
+        Raises:
+            InboxUnavailableError: it cannot be read.
+        """
         with self._reading() as connection:
-            return Look(connection).material(event_id)
+            yield Facts(connection)
 
     def tend(self, now: datetime) -> int:
         """Put back what dead workers left under way; how many. To be called in each turn; looks now and then.

@@ -66,11 +66,11 @@ class WorkerStore(ABC):
 
     @abstractmethod
     def look(self) -> AbstractContextManager[Look]:
-        """Questions to the inbox, each answered by what is on disk at that moment."""
+        """Questions of the thread that writes, each answered by what is on disk at that moment."""
 
     @abstractmethod
-    def material(self, event_id: str) -> Material:
-        """What an attempt needs; may be asked from any thread."""
+    def facts(self) -> AbstractContextManager[Facts]:
+        """Questions of an attempt, from any thread."""
 
     @property
     def pause(self) -> float:
@@ -146,27 +146,37 @@ class WorkStore(WorkerStore):
         self._checkpointer.forget_connections()
         self._file.log_closed()
 
-    def material(self, event_id: str) -> Material:
-        """What an attempt needs; may be asked from any thread."""
-        with self.look() as look:
-            return look.material(event_id)
-
     @contextlib.contextmanager
     def look(self) -> Iterator[Look]:
-        """Questions to the inbox, each answered by what is on disk at that moment.
+        """See `WorkerStore`.
 
         Raises:
             InboxUnavailableError: it cannot be read.
         """
+        with self._reading() as connection:
+            yield Look(connection)
+
+    @contextlib.contextmanager
+    def facts(self) -> Iterator[Facts]:
+        """See `WorkerStore`.
+
+        Raises:
+            InboxUnavailableError: it cannot be read.
+        """
+        with self._reading() as connection:
+            yield Facts(connection)
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[Connection]:
         try:
             with self._reader.connect() as connection:
-                yield Look(connection)
+                yield connection
         except DBAPIError as error:
             raise InboxUnavailableError(f"the inbox cannot be read: {error.orig}") from error
 
 
-class Look:
-    """What the worker may ask."""
+class Facts:
+    """What an attempt may ask."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -177,6 +187,28 @@ class Look:
             return self._connection.execute(question, parameters)
         except DBAPIError as error:
             raise InboxUnavailableError(f"the inbox cannot be read: {error.orig}") from error
+
+    def material(self, event_id: str) -> Material:
+        """What an attempt needs."""
+        row = self._ask(sql.MATERIAL, {"event_id": event_id}).one()
+        numbers = [row.purchase_order_number] if row.purchase_order_number else []
+        if row.endpoint == Endpoint.SHIPMENT:  # an order event names one order only
+            numbers = list(self._ask(sql.ORDERS, {"event_id": event_id}).scalars())
+        files = tuple(recorded.file for recorded in self.documents(event_id))
+        return replace(_material(row, numbers), documents=files)
+
+    def documents(self, event_id: str) -> list[RecordedDocument]:
+        """The documents that an event names, in its order."""
+        return [recorded(row) for row in self._ask(sql.DOCUMENTS, {"event_id": event_id})]
+
+    def stored_copy(self, copy_key: str) -> StoredCopy | None:
+        """The latest file that a document with this key became."""
+        row = self._ask(sql.STORED_COPY, {"copy_key": copy_key}).first()
+        return None if row is None else StoredCopy(row.path, row.sha256, row.size, row.media_type)
+
+
+class Look(Facts):
+    """What the worker's own thread may ask, the one that writes."""
 
     def to_apply(self, now: datetime, limit: int) -> list[AcceptedEvent]:
         """Events to be merged, in the order of their time: at most `limit`, and no more than fit into memory."""
@@ -217,24 +249,6 @@ class Look:
             row.name: Standing(row.paused_at is not None, row.unavailable_since is not None)
             for row in self._ask(sql.DESTINATIONS)
         }
-
-    def material(self, event_id: str) -> Material:
-        """What an attempt needs."""
-        row = self._ask(sql.MATERIAL, {"event_id": event_id}).one()
-        numbers = [row.purchase_order_number] if row.purchase_order_number else []
-        if row.endpoint == Endpoint.SHIPMENT:  # an order event names one order only
-            numbers = list(self._ask(sql.ORDERS, {"event_id": event_id}).scalars())
-        files = tuple(recorded.file for recorded in self.documents(event_id))
-        return replace(_material(row, numbers), documents=files)
-
-    def documents(self, event_id: str) -> list[RecordedDocument]:
-        """The documents that an event names, in its order."""
-        return [recorded(row) for row in self._ask(sql.DOCUMENTS, {"event_id": event_id})]
-
-    def stored_copy(self, copy_key: str) -> StoredCopy | None:
-        """The latest file that a document with this key became."""
-        row = self._ask(sql.STORED_COPY, {"copy_key": copy_key}).first()
-        return None if row is None else StoredCopy(row.path, row.sha256, row.size, row.media_type)
 
 
 class Work:

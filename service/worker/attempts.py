@@ -74,7 +74,8 @@ class Attempts:
         return Attempted(claim, clock.now(), outcome, documents)
 
     def _deliver(self, claim: Claim) -> Outcome:
-        material = self._store.material(claim.event_id)
+        with self._store.facts() as facts:
+            material = facts.material(claim.event_id)
         merged = None if material.current is None else unpack(material.current)
         event = ErpEvent(
             id=material.id,

@@ -62,8 +62,8 @@ class DocumentStage:
         noted: list[NotedDocument] = []
         failures: list[Refused | Unavailable | TimedOut] = []
         reused = stored = 0
-        with self._store.look() as look:
-            documents = look.documents(event_id)
+        with self._store.facts() as facts:
+            documents = facts.documents(event_id)
         for recorded in documents:
             number = recorded.named.number
             try:
@@ -114,8 +114,8 @@ class DocumentStage:
         """The file that the same document of another event became."""
         if self._fetching is None or document.copy_key is None:
             return None
-        with self._store.look() as look:
-            copy = look.stored_copy(document.copy_key)
+        with self._store.facts() as facts:
+            copy = facts.stored_copy(document.copy_key)
         if copy is None or not self._fetching.has(StoredFile(copy.path, copy.sha256, copy.size, copy.media_type)):
             return None
         return copy

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from service.inbox.interface import InboxUnavailableError, State, Stored
 from service.inbox.place import DatabaseServer
 from service.inbox.postgresql import somebody_works
 from service.inbox.reader import EventFilter, InboxReader
+from service.inbox.shared_work import SharedWorkStore
+from service.worker.documents import DocumentStage
 from service.worker.inline import InlineAnswer
 from tests.integration.taking import Erp, order
 from tests.integration.test_inbox import accept_all, event, inbox_in, refused, use
@@ -262,6 +265,27 @@ def test_outcome_of_an_attempt_that_another_worker_went_on_with_is_dropped(
     finally:
         first.close()
         second.close()
+
+
+def test_attempt_that_asks_for_its_documents_gives_back_no_lock_of_its_worker(
+    server: DatabaseServer, tmp_path: Path
+) -> None:
+    at = House(tmp_path, server, {"erp": Erp()}, watched=False)
+    at.accept(order("PO1"))
+    store = SharedWorkStore(server, busy_timeout=5.0, readers=2)
+    locks = "SELECT objid FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND granted"
+    try:
+        with store.look() as look:
+            (taken,) = look.to_apply(datetime.now(UTC), 10)
+            held = rows(server, locks)
+            attempt = threading.Thread(target=DocumentStage(store, None).attempt, args=[taken.id])
+            attempt.start()
+            attempt.join(10)
+            assert len(held) == 1
+            assert rows(server, locks) == held
+    finally:
+        store.close()
+        at.close()
 
 
 def test_handover_that_somebody_is_writing_delays_no_other_one(server: DatabaseServer, tmp_path: Path) -> None:
