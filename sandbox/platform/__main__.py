@@ -34,6 +34,7 @@ def main() -> int:
     parser.add_argument("--i-own-the-target", metavar="HOST", help="allow a --host that other machines can reach")
     parser.add_argument("--api-port", type=int, default=0, help="default: any that is free")
     parser.add_argument("--files-port", type=int, default=0, help="of download links; default: any that is free")
+    parser.add_argument("--content-port", type=int, default=0, help="of a sender's own documents; default: any")
     parser.add_argument("--control-port", type=int, default=0, help="of faults, always on loopback; default: any")
     parser.add_argument("--https", action="store_true", help="serve HTTPS, by a certificate of its own")
     parser.add_argument("--ca-file", type=Path, help="where to write the authority to trust (with --https)")
@@ -57,6 +58,7 @@ def main() -> int:
             host=options.host,
             api_port=options.api_port,
             files_port=options.files_port,
+            content_port=options.content_port,
             calls_per_second=options.calls_per_second,
             link_seconds=options.link_seconds,
             repeat_seconds=options.repeat_seconds,
@@ -72,8 +74,8 @@ def main() -> int:
         return 1
     ending = Ending()  # before anybody is told that it runs
     with platform, controls, published(authority.pem, options.ca_file) as ca_file:
-        facts = {"base": platform.base, "files": platform.files_url(), "control": controls.url}
-        facts |= {"username": options.username}
+        facts = {"base": platform.base, "files": platform.files_url(), "content": platform.content_url}
+        facts |= {"control": controls.url, "username": options.username}
         print(ready_line("platform", facts | ({"ca": str(ca_file)} if options.https else {})), flush=True)
         ending.wait()
     return 0

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-DownloadKind: TypeAlias = Literal["cut", "length", "slow", "loop", "status"]
+DownloadKind: TypeAlias = Literal["cut", "length", "slow", "late", "loop", "redirect", "status"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,8 @@ class DownloadFault:
     after: int = 0
     by: int = 0
     bytes_per_second: int = 1000
+    seconds: float = 0.0
+    location: str = ""
     status: int = 500
 
 
@@ -63,6 +65,14 @@ class Faults:
     def slow_downloads(self, bytes_per_second: int, downloads: int = 1) -> None:
         """Send the next downloads at this pace."""
         self._add_downloads(DownloadFault("slow", bytes_per_second=bytes_per_second), downloads)
+
+    def late_downloads(self, seconds: float, downloads: int = 1) -> None:
+        """Hold the next downloads for so many seconds; a link that is over by then is refused."""
+        self._add_downloads(DownloadFault("late", seconds=seconds), downloads)
+
+    def redirect(self, location: str, downloads: int = 1) -> None:
+        """Answer the next downloads with a redirect to this address."""
+        self._add_downloads(DownloadFault("redirect", location=location), downloads)
 
     def loop(self, downloads: int = 1) -> None:
         """Answer the next downloads with a redirect that leads to redirects without end."""

@@ -7,6 +7,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import quote, urlencode
 
@@ -61,8 +62,7 @@ class Links:
         if request.method not in ("GET", "HEAD"):
             return _refused(405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
         if request.parts[:1] == ("loop",):
-            here = request.base + request.path
-            return Answer(302, headers={"Location": f"{here}?{int(request.query.get('n', '0')) + 1}"})
+            return loop_again(request)
         if "authorization" in request.headers:
             # An object store takes a signature or a header, never both.
             self._faults.count("credentials_on_links")
@@ -75,24 +75,34 @@ class Links:
                 self._signature(object_id, until).encode(), request.query.get("X-Amz-Signature", "").encode()
             )
         if not good or time.time() >= float(until):
-            self._faults.count("expired_links")
-            return _refused(403, "AccessDenied", "Request has expired")
+            return self._expired()
         document = self._store.document(object_id)
         if document is None:
             return _refused(404, "NoSuchKey", "The specified key does not exist.")
+        fault = self._faults.next_download()
+        if fault is not None and time.time() + fault.seconds >= float(until):
+            return replace(self._expired(), wait=fault.seconds)
         self._faults.count("downloads")
-        return downloaded(
-            document, self._faults.next_download(), loop=f"{request.base}/loop/{quote(object_id, safe='')}"
-        )
+        return downloaded(document, fault, loop=f"{request.base}/loop/{quote(object_id, safe='')}")
+
+    def _expired(self) -> Answer:
+        self._faults.count("expired_links")
+        return _refused(403, "AccessDenied", "Request has expired")
 
     def _signature(self, object_id: str, until: str) -> str:
         return hmac.digest(self._key, f"{object_id}\n{until}".encode(), "sha256").hex()
 
 
+def loop_again(request: Request) -> Answer:
+    """A redirect to the address that was asked for, without end."""
+    turn = int(request.query.get("n", "0")) + 1
+    return Answer(302, headers={"Location": f"{request.base}{request.path}?n={turn}"})
+
+
 def downloaded(document: Document, fault: DownloadFault | None, *, loop: str) -> Answer:
     """The content, with what goes wrong with it."""
     content = document.content
-    name = quote(document.filename, safe="")
+    name = quote(document.filename, safe="", errors="replace")
     headers = {
         "Content-Type": document.content_type,
         "Content-Disposition": f"attachment; filename*=UTF-8''{name}",
@@ -108,8 +118,12 @@ def downloaded(document: Document, fault: DownloadFault | None, *, loop: str) ->
             return Answer(200, content, headers, length=max(0, len(content) + fault.by))
         case "slow":
             return Answer(200, content, headers, bytes_per_second=max(1, fault.bytes_per_second))
+        case "late":
+            return Answer(200, content, headers, wait=fault.seconds)
         case "loop":
             return Answer(302, headers={"Location": loop})
+        case "redirect":
+            return Answer(302, headers={"Location": fault.location})
         case "status":
             return _refused(fault.status, "InternalError", "We encountered an internal error. Please try again.")
 

@@ -1,4 +1,4 @@
-"""The platform: the listeners of its API and of its object store, and what the control port can do to them."""
+"""The platform: its API, its object store and a sender's content server, and what the control port does to them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from sandbox.certificates import Authority
 from sandbox.control import Control, ControlError
 from sandbox.platform.api import Api
+from sandbox.platform.content import Content
 from sandbox.platform.faults import Faults, Pace
 from sandbox.platform.links import Links
 from sandbox.platform.logins import PASSWORD, USERNAME, Logins
@@ -18,11 +19,11 @@ from sandbox.serving import HttpServer
 
 
 class Platform:
-    """API and object store at two ports; by HTTPS if there is an authority, else by HTTP. A context manager.
+    """API, object store and a sender's content server at three ports. A context manager.
 
-    Times are in seconds: a link is good for `link_seconds`, and given again instead of a new one within
-    `repeat_seconds`; tokens live for `access_seconds` and `refresh_seconds`; a call with a user name takes
-    `basic_seconds`.
+    By HTTPS if there is an authority, else by HTTP. Times are in seconds: a link is good for `link_seconds`, and
+    given again instead of a new one within `repeat_seconds`; tokens live for `access_seconds` and
+    `refresh_seconds`; a call with a user name takes `basic_seconds`.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Platform:
         host: str = "127.0.0.1",
         api_port: int = 0,
         files_port: int = 0,
+        content_port: int = 0,
         calls_per_second: int = 10,
         link_seconds: float = 60.0,
         repeat_seconds: float = 0.0,
@@ -52,6 +54,8 @@ class Platform:
         context = authority.server_context(host) if authority else None
         self._api = HttpServer(api, host=host, port=api_port, tls=context)
         self._files = HttpServer(self.links.answer, host=host, port=files_port, tls=context)
+        content = Content(self.store, self.faults)
+        self._content = HttpServer(content.answer, host=host, port=content_port, tls=context)
         self.links.base = self.files_url
 
     @property
@@ -63,6 +67,11 @@ class Platform:
         """The object store, on this machine under another name than the API: links lead to another host."""
         return self._files.url.replace("//localhost:", "//127.0.0.1:")
 
+    @property
+    def content_url(self) -> str:
+        """The sender's content server; below it each document at its id, with any name behind that."""
+        return self._content.url
+
     def register(self, control: Control) -> None:
         """Offer its faults and its store at the control port, under `platform/…`."""
         control.register("platform/state", self.state, looks=True)
@@ -71,7 +80,9 @@ class Platform:
         control.register("platform/cut-downloads", self.faults.cut)
         control.register("platform/wrong-length", self.faults.wrong_length)
         control.register("platform/slow-downloads", self.faults.slow_downloads)
+        control.register("platform/late-downloads", self.faults.late_downloads)
         control.register("platform/refuse-downloads", self.faults.refuse_downloads)
+        control.register("platform/redirect-downloads", self.faults.redirect)
         control.register("platform/redirect-loop", self.faults.loop)
         control.register("platform/clear", self.faults.clear)
         control.register("platform/expire-links", self.links.expire)
@@ -126,12 +137,14 @@ class Platform:
         """Begin to answer."""
         self._api.start()
         self._files.start()
+        self._content.start()
         return self
 
     def stop(self) -> None:
         """Stop answering."""
         self._api.stop()
         self._files.stop()
+        self._content.stop()
 
     def __enter__(self) -> Platform:
         return self.start()

@@ -178,6 +178,19 @@ class TestDocuments:
         assert requests.get(url, auth=BASIC, timeout=10).content == CONTENT
         assert requests.get(url, timeout=10).status_code == 401
 
+    def test_content_server_of_a_sender_gives_it_to_anybody_under_any_name_and_with_the_same_faults(
+        self, platform: Platform, control: str
+    ) -> None:
+        for path in (ID, f"{ID}/drawing%20%C3%A9.svg?revision=2"):
+            assert requests.get(f"{platform.content_url}/{path}", timeout=10).content == CONTENT
+        assert requests.get(f"{platform.content_url}/unknown", timeout=10).status_code == 404
+        assert "credentials_on_content" not in platform.state()["counted"]
+        requests.get(f"{platform.content_url}/{ID}", auth=BASIC, timeout=10)
+        assert platform.state()["counted"]["credentials_on_content"] == 1
+        do(control, "redirect-loop")
+        with pytest.raises(requests.TooManyRedirects):
+            requests.get(f"{platform.content_url}/{ID}", timeout=10)
+
     def test_object_id_is_decoded_from_the_path(self, platform: Platform) -> None:
         platform.store.put_document("a/b ?é", "x", "text/plain", b"x")
         url = metadata(platform, "a%2Fb%20%3F%C3%A9").json()["downloadUrl"]
@@ -250,6 +263,23 @@ class TestFaults:
         do(control, "redirect-loop")
         with pytest.raises(requests.TooManyRedirects):
             requests.get(link(platform), timeout=10)
+
+    def test_late_download_comes_later_and_a_link_that_is_over_by_then_is_refused(
+        self, platform: Platform, control: str
+    ) -> None:
+        do(control, "late-downloads", seconds=0.3)
+        begin = time.monotonic()
+        assert requests.get(link(platform), timeout=10).content == CONTENT
+        assert time.monotonic() - begin >= 0.3
+        do(control, "late-downloads", seconds=0.3)
+        do(control, "link-lifetime", seconds=0.2)
+        assert requests.get(link(platform), timeout=10).status_code == 403
+        assert platform.state()["counted"]["expired_links"] == 1
+
+    def test_redirected_download_leads_where_it_was_told(self, platform: Platform, control: str) -> None:
+        do(control, "redirect-downloads", location="http://192.0.2.1/x")
+        answer = requests.get(link(platform), timeout=10, allow_redirects=False)
+        assert (answer.status_code, answer.headers["Location"]) == (302, "http://192.0.2.1/x")
 
     def test_refused_download_is_that_status(self, platform: Platform, control: str) -> None:
         do(control, "refuse-downloads", status=503)
