@@ -27,6 +27,11 @@ Resolve: TypeAlias = Callable[[str, int], Sequence[Any]]
 """Host and port -> what `socket.getaddrinfo` gives for a TCP connection."""
 
 
+def as_address(text: str) -> str:
+    """An address as people write it, with blanks, as it is sent: as browsers do it (WHATWG URL, section 4.4)."""
+    return text.strip(" ").replace(" ", "%20")
+
+
 class NotAllowedError(Exception):
     """The settings do not let us go there; the text says why, without the path of the address."""
 
@@ -67,6 +72,10 @@ class AddressRules:
 
     allow_http: bool = False
     allow_private: bool = False
+    own_host: str = ""
+    """A host that the settings themselves name: it may be private, wherever a redirect comes to it from."""
+    own_http: bool = False
+    """The settings name it by plain HTTP."""
     by_proxy: bool = False
     """Go by the proxies of the environment. Then the proxy resolves names, and decides where it goes."""
     resolve: Resolve = resolve
@@ -85,10 +94,13 @@ class AddressRules:
             raise NotAllowedError("its url is no address") from None
         if not host or parts.scheme not in ("http", "https") or not url.isprintable() or " " in url:
             raise NotAllowedError("its url is no address that begins with https://")
-        if parts.scheme == "http" and not self.allow_http:
+        if parts.scheme == "http" and not (self.allow_http or (self.own_http and self._is_own(host))):
             raise NotAllowedError(f"its url leads to http://{host}, and documents.allow_http is false")
         if parts.username is not None or parts.password is not None:
             raise NotAllowedError("its url holds a user name or password")
+
+    def _is_own(self, host: str) -> bool:
+        return bool(self.own_host) and host.lower() == self.own_host.lower()
 
     def connect(self, host: str, port: int, deadline: Deadline) -> socket.socket:
         """A connection to an address that was checked.
@@ -97,8 +109,10 @@ class AddressRules:
             NotAllowedError: the name has none that is allowed.
             OSError: no connection.
         """
-        found = self.resolve(host.strip("[]"), port)
-        allowed = [entry for entry in found if self.allow_private or self.is_public(str(entry[4][0]))]
+        host = host.strip("[]")
+        found = self.resolve(host, port)
+        may_be_private = self.allow_private or self._is_own(host)
+        allowed = [entry for entry in found if may_be_private or self.is_public(str(entry[4][0]))]
         if found and not allowed:
             raise NotAllowedError(
                 f"{host} is at an address that is not public ({found[0][4][0]}),"

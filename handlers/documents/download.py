@@ -6,6 +6,7 @@ server that drips, lies about the length, or sends too much is left.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import ssl
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from urllib.parse import urljoin
 import requests
 import urllib3
 
-from handlers.documents.addresses import CONNECT_SECONDS, AddressRules, NotAllowedError
+from handlers.documents.addresses import CONNECT_SECONDS, AddressRules, NotAllowedError, as_address
 from handlers.documents.names import SNIFFED_BYTES
 from handlers.documents.store import StoreError
 from handlers.erp.exchange import (
@@ -89,8 +90,22 @@ def download(
             found = _one(session, url, into, rules, deadline, max_bytes)
             if isinstance(found, Downloaded):
                 return found
-            url = urljoin(url, found)
+            url = _target(url, found)
     raise AnsweredError(310, {}, f"{place_of(url)}: it redirects more than {MAX_REDIRECTS} times")
+
+
+def _target(url: str, location: str) -> str:
+    """Where a redirect leads to; the library reads headers as Latin-1, and servers write UTF-8.
+
+    Raises:
+        NotAllowedError: nowhere.
+    """
+    with contextlib.suppress(UnicodeError):  # it was Latin-1
+        location = location.encode("latin-1").decode("utf-8")
+    try:
+        return urljoin(url, as_address(location))
+    except ValueError:
+        raise NotAllowedError(f"{place_of(url)}: it redirects to what is no address") from None
 
 
 def _one(
@@ -144,7 +159,7 @@ def _write(response: requests.Response, into: BinaryIO, url: str, max_bytes: int
         size += len(chunk)
         if size > max_bytes:
             raise TooLargeError(f"it has more bytes than documents.max_bytes ({max_bytes})")
-        beginning = beginning or chunk[:SNIFFED_BYTES]
+        beginning += chunk[: SNIFFED_BYTES - len(beginning)]
         digest.update(chunk)
         try:
             into.write(chunk)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
 
-from handlers.documents.addresses import AddressRules, NotAllowedError
+from handlers.documents.addresses import AddressRules, NotAllowedError, as_address
 from handlers.documents.download import (
     AnsweredError,
     BrokenOffError,
@@ -19,7 +19,7 @@ from handlers.documents.download import (
 )
 from handlers.documents.found import NamedDocument
 from handlers.documents.names import BLOCKED_EXTENSIONS, extension_of, is_blocked, stored_as
-from handlers.documents.platform import Link, Platform, PlatformRefusesError, PlatformUnavailableError
+from handlers.documents.platform import Platform, PlatformRefusesError, PlatformUnavailableError
 from handlers.documents.store import DocumentStore, StoreError
 from handlers.erp.exchange import Deadline, TooSlowError, UnreachableError, place_of
 from handlers.erp.http import retry_after
@@ -88,6 +88,7 @@ class Fetching:
         self._tls = tls
         self._rules = rules
         self._blocked = frozenset(extension.lower().lstrip(".") for extension in rules.blocked_extensions)
+        self._link_rules = _link_rules(rules.addresses, platform)
         self._slow: dict[str, float] = {}
         self.close = close
         """Let go of connections."""
@@ -107,7 +108,7 @@ class Fetching:
             if document.object_id is not None:
                 return self._by_object_id(document, document.object_id, deadline)
             if document.url is not None:
-                return self._by_url(document, document.url, deadline)
+                return self._by_url(document, as_address(document.url), deadline)
         except (NotAllowedError, TooLargeError) as error:
             return NotTaken(str(error))
         except StoreError as error:
@@ -124,7 +125,7 @@ class Fetching:
                 if problem := self._blocked_name(name):
                     return NotTaken(problem)
                 try:
-                    return self._kept(document, name, link.url, self._rules_for(link), deadline, link.media_type)
+                    return self._kept(document, name, link.url, self._link_rules, deadline, link.media_type)
                 except AnsweredError as error:
                     # Late, although it was used at once: a new one, once.
                     if error.status in _EXPIRED and not is_last:
@@ -142,22 +143,13 @@ class Fetching:
             return TimedOut(str(error))
         raise AssertionError("the last turn returns")
 
-    def _rules_for(self, link: Link) -> AddressRules:
-        """The platform says where the content is; its word is good for its own host, whatever the address."""
-        assert self._platform is not None  # noqa: S101 - it gave the link
-        base, target = urlsplit(self._platform.base), urlsplit(link.url)
-        rules = replace(self._rules.addresses, by_proxy=True)
-        if target.hostname == base.hostname:
-            rules = replace(rules, allow_private=True, allow_http=rules.allow_http or base.scheme == "http")
-        return rules
-
     def _by_url(self, document: NamedDocument, url: str, deadline: Deadline) -> Fetched:
+        self._rules.addresses.check(url)
         last_part = _last_part(url)
         names = [each for each in (document.name, last_part) if each]
         name = next((each for each in names if extension_of(each)), names[0] if names else "document")
         if problem := self._blocked_name(name) or self._blocked_name(last_part):
             return NotTaken(problem)
-        self._rules.addresses.check(url)
         place = place_of(url)
         if time.monotonic() < self._slow.get(place, 0.0):
             return Refused(f"{place}: it was too slow a moment ago")
@@ -201,6 +193,14 @@ class Fetching:
         if is_blocked(name, self._blocked):
             return f"files with the extension .{extension_of(name)} are not taken (documents.blocked_extensions)"
         return None
+
+
+def _link_rules(rules: AddressRules, platform: Platform | None) -> AddressRules:
+    """The platform says where the content is; its word is good for its own host, whatever the address."""
+    if platform is None:
+        return rules
+    base = urlsplit(platform.base)
+    return replace(rules, by_proxy=True, own_host=base.hostname or "", own_http=base.scheme == "http")
 
 
 def _last_part(url: str) -> str:

@@ -41,8 +41,8 @@ _ACTIVE_BEGINNING = re.compile(
     rb"<(!doctype\s+(html|svg)|!--|\?xml|(html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p|svg)[\s>/])",
     re.IGNORECASE,
 )
-#: So much of a file is looked at.
-SNIFFED_BYTES = 1024
+#: So much of a file is looked at (section 5.2).
+SNIFFED_BYTES = 1445
 
 
 def extension_of(name: str) -> str:
@@ -75,8 +75,17 @@ def is_active(name: str, media_type: str, beginning: bytes) -> bool:
 def stored_as(name: str, media_type: str, beginning: bytes) -> tuple[str, str]:
     """File name and media type under which a content is kept."""
     if is_active(name, media_type, beginning):
-        return safe_name(f"{name}.txt", MAX_NAME_BYTES), PLAIN_TEXT
+        return _file_name(f"{name}.txt"), PLAIN_TEXT
     declared = media_type.partition(";")[0].strip().lower()
     if not re.fullmatch(r"[a-z0-9!#$&^_.+-]{1,60}/[a-z0-9!#$&^_.+-]{1,60}", declared):
         declared = UNKNOWN_TYPE
-    return safe_name(name, MAX_NAME_BYTES), declared
+    return _file_name(name), declared
+
+
+def _file_name(name: str) -> str:
+    file_name = safe_name(name, MAX_NAME_BYTES)
+    whole = safe_name(name, 12 * len(name) + MAX_NAME_BYTES)
+    if file_name != whole and extension_of(file_name) != extension_of(whole):
+        # It was cut where something else looks like an extension, perhaps one that is not to be.
+        return safe_name(name.replace(".", "_"), MAX_NAME_BYTES)
+    return file_name

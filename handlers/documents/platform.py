@@ -146,10 +146,13 @@ def _end_of(token: str) -> float | None:
 
 
 def _read_link(answer: Answer) -> Link:
+    if not answer.complete:
+        raise PlatformUnavailableError("the platform's answer for its objectId breaks off")
     try:
         metadata = json.loads(answer.body)
-    except ValueError:
-        metadata = None
+    except (ValueError, RecursionError):
+        # A page of whoever is between us and it, or of its maintenance.
+        raise PlatformUnavailableError("the platform's answer for its objectId is no JSON") from None
     found = metadata if isinstance(metadata, dict) else {}
     url, filename, media_type = (found.get(name) for name in ("downloadUrl", "filename", "contentType"))
     if not isinstance(url, str) or not url:

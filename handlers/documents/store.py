@@ -96,7 +96,10 @@ class FolderStore:
         """See `DocumentStore`."""
         with _as_store_error(str(self._root)):
             folder = self._root / _INCOMING
-            folder.mkdir(parents=True, exist_ok=True)
+            if not self._root.exists():
+                self._root.mkdir(parents=True, exist_ok=True)
+                _to_disk(self._root.parent)
+            folder.mkdir(exist_ok=True)
             path = folder / f"{secrets.token_hex(8)}{_PART_END}"
             file = path.open("xb")
         try:
@@ -105,7 +108,8 @@ class FolderStore:
         except OSError as error:
             raise StoreError(f"{self._root}: {_reason(error)}") from error
         finally:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # what happened before says more
+                path.unlink(missing_ok=True)
 
     def has(self, path: str, size: int) -> bool:
         """See `DocumentStore`."""
@@ -146,7 +150,10 @@ class RemoteStore:
     @contextlib.contextmanager
     def incoming(self) -> Iterator[Incoming]:
         """See `DocumentStore`."""
-        with tempfile.NamedTemporaryFile(prefix="webhooks-", suffix=_PART_END) as file:
+        with (
+            _as_store_error(f"{tempfile.gettempdir()} (TMPDIR)"),
+            tempfile.NamedTemporaryFile(prefix="webhooks-", suffix=_PART_END) as file,
+        ):
             yield _ForRemote(self._fs, self._root, file)
 
     def has(self, path: str, size: int) -> bool:

@@ -159,9 +159,18 @@ class HttpClient:
         return session
 
 
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Nowhere: who follows redirects does so by hand.
+
+        Also where they are not to be followed the library prepares the next request, for which it reads the whole
+        body of this answer into the memory, however long it is.
+        """
+
+
 def new_session(tls: ssl.SSLContext) -> requests.Session:
     """A session that takes nothing from the environment and keeps no cookies; to be used inside a `Watch` only."""
-    session = requests.Session()
+    session = _Session()
     session.trust_env = False
     session.headers = {
         "Accept": "*/*",

@@ -1,62 +1,40 @@
-"""The service fetches documents from the sandbox's platform, whatever goes wrong there meanwhile."""
+"""The service fetches documents from the sandbox's platform, wherever an event names them."""
 
 from __future__ import annotations
 
-import json
-import re
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from sandbox.platform.logins import PASSWORD, USERNAME
 from sandbox.platform.platform import Platform
-from tests.acceptance.running import ORDER, RunningService, example
+from tests.acceptance.naming_documents import (
+    CONTENT,
+    ORDER_PLACES,
+    accepted,
+    by_object,
+    by_url,
+    kept,
+    order_event,
+    send,
+    send_shipment,
+    settings,
+    when_done,
+)
+from tests.acceptance.running import ORDER, RunningService
 
-CONTENT = bytes(range(256)) * 500
 
-
-@pytest.fixture
+@pytest.fixture(scope="module")
 def platform() -> Iterator[Platform]:
     with Platform(basic_seconds=0) as running:
         yield running
 
 
-@pytest.fixture
-def service(platform: Platform, tmp_path: Path) -> Iterator[RunningService]:
-    extra = f"""
-[documents]
-url = "{platform.base}"
-username = "{USERNAME}"
-password = "{PASSWORD}"
-allow_http = true
-allow_private = true
-retry_first = 0.2
-"""
-    running = RunningService(tmp_path, extra=extra).start()
+@pytest.fixture(scope="module")
+def service(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    running = RunningService(tmp_path_factory.mktemp("service"), extra=settings(platform)).start()
     yield running
     running.kill()
-
-
-def event(platform: Platform) -> bytes:
-    """An event with two documents that the platform has under ids of their own; none is elsewhere."""
-    found: dict[str, Any] = json.loads(re.sub(rb',\s*"url":\s*"[^"]*"', b"", example("order-documents")))
-    found["meta"] = {"messageId": str(uuid.uuid4())}
-    text = json.dumps(found)
-    for old in object_ids(found):
-        new = str(uuid.uuid4())
-        platform.store.put_document(new, f"{new}.pdf", "application/pdf", CONTENT)
-        text = text.replace(old, new)
-    return text.encode()
-
-
-def object_ids(part: Any) -> list[str]:
-    if isinstance(part, dict):
-        own = [part["objectId"]] if "objectId" in part else []
-        return own + [id for value in part.values() for id in object_ids(value)]
-    return [id for value in part for id in object_ids(value)] if isinstance(part, list) else []
 
 
 def test_documents_arrive_whole_through_faults_of_calls_links_and_downloads(
@@ -68,18 +46,61 @@ def test_documents_arrive_whole_through_faults_of_calls_links_and_downloads(
     platform.faults.cut(1000)
     platform.faults.wrong_length(5)
     platform.faults.loop()
-    answer = service.post(ORDER, event(platform))
-    assert answer.status_code == 202
-    service.wait_for_state(answer.json()["eventId"], "done")
-    stored = [path for path in (service.folder / "data" / "documents").rglob("*") if path.is_file()]
-    assert [path.read_bytes() for path in stored] == [CONTENT, CONTENT]
+    documents = when_done(service, send(service, by_object(platform), by_object(platform)))
+    assert [Path(each["path"]).read_bytes() for each in documents] == [CONTENT, CONTENT]
     assert platform.state()["to_come"] == {"calls": 0, "downloads": 0}
     assert "credentials_on_links" not in platform.state()["counted"]
 
 
 def test_dead_tokens_are_followed_by_a_new_login(service: RunningService, platform: Platform) -> None:
-    for _ in range(2):
-        answer = service.post(ORDER, event(platform))
-        service.wait_for_state(answer.json()["eventId"], "done")
-        platform.logins.end_all()
-    assert platform.state()["counted"]["logins"] == 2
+    when_done(service, send(service, by_object(platform)))
+    before = platform.state()["counted"]["logins"]
+    platform.logins.end_all()
+    when_done(service, send(service, by_object(platform)))
+    assert platform.state()["counted"]["logins"] == before + 1
+
+
+def test_documents_of_all_six_places_of_an_order_arrive_by_object_id_and_by_url(
+    service: RunningService, platform: Platform
+) -> None:
+    contents = {(place, way): f"{place} {way}".encode() for place in ORDER_PLACES for way in ("objectId", "url")}
+    named = {
+        place: [by_object(platform, contents[place, "objectId"]), by_url(platform, contents[place, "url"])]
+        for place in ORDER_PLACES
+    }
+    documents = when_done(service, accepted(service, ORDER, order_event(named)))
+    found = {
+        (each["place"], each["line"] is not None, "url" if each["url"] else "objectId"): Path(
+            each["path"]
+        ).read_bytes()
+        for each in documents
+    }
+    assert found == {
+        (f"{half}{at.title()}" if half else "", at == "line", way): content
+        for ((at, half), way), content in contents.items()
+    }
+    assert not {"credentials_on_links", "credentials_on_content"} & set(platform.state()["counted"])
+
+
+def test_documents_of_both_halves_of_a_shipment_arrive_by_object_id_and_by_url(
+    service: RunningService, platform: Platform
+) -> None:
+    buyer = [by_object(platform, b"buyer's object"), by_url(platform, b"buyer's url")]
+    supplier = [by_object(platform, b"supplier's object"), by_url(platform, b"supplier's url")]
+    documents = when_done(service, send_shipment(service, buyer, supplier))
+    found = sorted((each["place"], Path(each["path"]).read_bytes()) for each in documents)
+    assert found == [
+        ("buyerShipment", b"buyer's object"),
+        ("buyerShipment", b"buyer's url"),
+        ("supplierShipment", b"supplier's object"),
+        ("supplierShipment", b"supplier's url"),
+    ]
+
+
+def test_document_without_objectid_and_url_is_data_and_holds_nothing_up(
+    service: RunningService, platform: Platform
+) -> None:
+    before = kept(service)
+    (document,) = when_done(service, send(service, {"code": "MUSTER-3", "name": "Sample card, sent by post"}))
+    assert (document["state"], document["path"]) == ("data", None)
+    assert kept(service) == before
