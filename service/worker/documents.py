@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from handlers.documents.fetching import NO_FILE, NO_PLATFORM, Fetched, Fetching, NotTaken, OnlyData, StoredFile
 from handlers.documents.found import NamedDocument
 from handlers.documents.store import StoreError
 from handlers.interface import Accepted, DocumentState, Outcome, Refused, TimedOut, Unavailable
+from service.inbox.interface import InboxUnavailableError
 from service.inbox.work import WorkerStore
 from service.inbox.work_values import NotedDocument, RecordedDocument, StoredCopy
-from service.log import quoted
+from service.log import place_of, quoted
+from service.worker.outcomes import bounded, message_of
 
 log = logging.getLogger(__name__)
 
@@ -60,45 +63,69 @@ class DocumentStage:
     def attempt(self, event_id: str) -> tuple[Outcome, tuple[NotedDocument, ...]]:
         """Fetch what has no file yet. The outcome by the worst of them; what was fetched stays so."""
         noted: list[NotedDocument] = []
-        failures: list[Refused | Unavailable | TimedOut] = []
-        reused = stored = 0
+        attempt = _Attempt(event_id)
         with self._store.facts() as facts:
             documents = facts.documents(event_id)
-        for recorded in documents:
+        # What failed the last time comes last, so that it does not keep the others from being asked for.
+        for recorded in sorted(documents, key=lambda one: one.file.reason is not None):
             number = recorded.named.number
-            try:
-                if self._is_settled(recorded):
+            match self._file_of(recorded, attempt):
+                case None:
                     continue
-                if copy := self._copy(recorded.named):
+                case StoredFile() as file:
+                    copy = StoredCopy(file.path, file.sha256, file.size, file.media_type)
                     noted.append(NotedDocument(number, DocumentState.STORED, copy))
-                    reused += 1
-                    continue
-                found = self._fetch(recorded.named, failures)
-            except StoreError as error:
-                found = Unavailable(str(error))
-            match found:
-                case StoredFile():
-                    copy = StoredCopy(found.path, found.sha256, found.size, found.media_type)
-                    noted.append(NotedDocument(number, DocumentState.STORED, copy))
-                    stored += 1
                 case OnlyData(reason):
                     noted.append(NotedDocument(number, DocumentState.DATA, reason=reason))
                 case NotTaken(reason):
                     log.warning(
                         "action=document_not_taken id=%s document=%d reason=%s", event_id, number, quoted(reason)
                     )
-                    noted.append(NotedDocument(number, DocumentState.REFUSED, reason=reason))
-                case Refused() | Unavailable() | TimedOut():
-                    failures.append(found)
-                    noted.append(NotedDocument(number, DocumentState.WAITING, reason=found.reason))
-        if failures:
-            return _worst(failures), tuple(noted)
-        return Accepted(f"{stored} fetched, {reused} at hand"), tuple(noted)
+                    noted.append(NotedDocument(number, DocumentState.REFUSED, reason=bounded(reason)))
+                case Refused() | Unavailable() | TimedOut() as failure:
+                    attempt.failures.append(failure)
+                    noted.append(NotedDocument(number, DocumentState.WAITING, reason=bounded(failure.reason)))
+        if attempt.failures:
+            return _worst(attempt.failures), tuple(noted)
+        return Accepted(f"{attempt.fetched} fetched, {attempt.at_hand} at hand"), tuple(noted)
 
     def close(self) -> None:
         """Let go of connections."""
         if self._fetching is not None:
             self._fetching.close()
+
+    def _file_of(self, recorded: RecordedDocument, attempt: _Attempt) -> Fetched | None:
+        """What becomes of a document; None where nothing is to be noted of it."""
+        named = recorded.named
+        try:
+            if self._is_settled(recorded):
+                return None
+            if copy := self._copy(named):
+                attempt.at_hand += 1
+                return copy
+            if again := attempt.found.get(named.copy_key):
+                attempt.at_hand += isinstance(again, StoredFile)
+                return again
+            found = self._fetched(named, attempt)
+        except StoreError as error:
+            return Unavailable(str(error))
+        except (InboxUnavailableError, MemoryError):
+            raise
+        except Exception as error:
+            # A fault of ours, with this one: what became of the others is noted all the same.
+            log.warning(
+                "action=document_fault id=%s document=%d error=%s at=%s",
+                attempt.event_id,
+                named.number,
+                type(error).__name__,
+                place_of(error),
+            )
+            return Refused(f"{type(error).__name__}: {message_of(error)}")
+        attempt.fetched += isinstance(found, StoredFile)
+        # A rule that forbids one of them may allow the other, by its name.
+        if named.copy_key is not None and found is not None and not isinstance(found, NotTaken):
+            attempt.found[named.copy_key] = found
+        return found
 
     def _is_settled(self, recorded: RecordedDocument) -> bool:
         file = recorded.file
@@ -110,24 +137,40 @@ class DocumentStage:
         stored = StoredFile(file.path, file.sha256 or "", file.size or 0, file.media_type or "")
         return self._fetching is None or self._fetching.has(stored)
 
-    def _copy(self, document: NamedDocument) -> StoredCopy | None:
+    def _copy(self, document: NamedDocument) -> StoredFile | None:
         """The file that the same document of another event became."""
         if self._fetching is None or document.copy_key is None:
             return None
         with self._store.facts() as facts:
             copy = facts.stored_copy(document.copy_key)
-        if copy is None or not self._fetching.has(StoredFile(copy.path, copy.sha256, copy.size, copy.media_type)):
+        if copy is None:
             return None
-        return copy
+        file = StoredFile(copy.path, copy.sha256, copy.size, copy.media_type)
+        return file if self._fetching.has(file) else None
 
-    def _fetch(self, document: NamedDocument, failures: list[Refused | Unavailable | TimedOut]) -> Fetched:
+    def _fetched(self, document: NamedDocument, attempt: _Attempt) -> Fetched | None:
         if self._fetching is None:
             return OnlyData(DOCUMENTS_OFF)
         # Where the platform gives nothing, or is too slow, it is not asked for the next one.
-        down = next((failure for failure in failures if isinstance(failure, Unavailable | TimedOut)), None)
-        if down is not None and document.object_id is not None:
-            return down
+        if document.object_id is not None and attempt.is_down:
+            return None
         return self._fetching.fetch(document)
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """What was found in one attempt so far."""
+
+    event_id: str
+    found: dict[str | None, Fetched] = field(default_factory=dict)
+    """By the key of which one copy is enough."""
+    failures: list[Refused | Unavailable | TimedOut] = field(default_factory=list)
+    fetched: int = 0
+    at_hand: int = 0
+
+    @property
+    def is_down(self) -> bool:
+        return any(isinstance(failure, Unavailable | TimedOut) for failure in self.failures)
 
 
 def _worst(failures: list[Refused | Unavailable | TimedOut]) -> Outcome:
