@@ -218,6 +218,8 @@ class Repair:
 
     def _replay(self, connection: Connection, standing: Standing, measure: Measure, now: str) -> None:
         again = to_hand_over_again(standing, measure.destination)
+        if any(row.destination == DOCUMENTS for row in again):
+            connection.execute(_AWAIT_DOCUMENTS, {"of_event": standing.event.id})
         for row in again:
             if row.open:
                 _put_back(connection, row, now)

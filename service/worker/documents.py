@@ -129,7 +129,8 @@ class DocumentStage:
 
     def _is_settled(self, recorded: RecordedDocument) -> bool:
         file = recorded.file
-        if file.state is DocumentState.DATA:
+        # A refusal by the settings stays until somebody asks for it again, or it may be downloaded each time.
+        if file.state in (DocumentState.DATA, DocumentState.REFUSED):
             return True
         if file.state is not DocumentState.STORED or file.path is None:
             return False

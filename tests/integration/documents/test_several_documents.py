@@ -12,11 +12,12 @@ import pytest
 from handlers.documents.fetching import FetchRules
 from handlers.interface import JsonObject
 from service.inbox.interface import State
+from service.inbox.repair_rules import Action
 from service.settings_documents import Documents
 from tests.integration.documents.standing_in import LOCAL, METADATA, Portal, fetching, metadata, sends
 from tests.integration.erp.recipient import Recipient, Reply
 from tests.integration.taking import Erp, order
-from tests.integration.working import Build, eventually
+from tests.integration.working import SOON_DEAD, Build, eventually
 
 ON = Documents(enabled=True, url="https://platform.example/v2", username="u", password="p")
 CUT = Reply(act=sends(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"))
@@ -90,3 +91,27 @@ def test_fault_of_ours_with_one_document_loses_none_of_the_others(house: Build, 
         assert "RuntimeError" in reasons[0]
         assert "blocked_extensions" in reasons[2]
         assert at.state(event_id) is State.WAITING or at.state(event_id) is State.PROCESSING
+
+
+def test_document_that_is_not_taken_is_not_downloaded_again_while_another_one_is_waited_for(
+    house: Build, tmp_path: Path
+) -> None:
+    rules = FetchRules(timeout=5.0, addresses=LOCAL, max_bytes=10)
+    too_large = Reply(200, b"x" * 11, {"Content-Type": "application/pdf"})
+    with Portal() as portal, Recipient() as sender:
+        sender.replies["/large.pdf"] = [too_large]
+        infected = add(portal, "o-1")
+        there, portal.replies[METADATA] = portal.replies[METADATA], [Reply(404)]
+        terms = {"documents": SOON_DEAD}
+        documents = fetching(tmp_path / "d", portal, rules=rules)
+        at = house(documents=ON, fetching=documents, destinations={}, takers=[], terms=terms)
+        at.start()
+        (event_id,) = at.accept(event(infected, {"code": "2", "url": f"{sender.url}/large.pdf"}))
+        at.wait_for_state(State.DEAD, event_id)
+        assert portal.paths().count(METADATA) > 2
+        assert len(sender.requests) == 1
+        # Who tries again by hand may have changed the settings, or knows that it is smaller now.
+        portal.replies[METADATA], sender.replies["/large.pdf"] = there, [Reply(200, b"smaller")]
+        at.treat(Action.REPLAY, event_id)
+        at.wait_for_state(State.DONE, event_id)
+        assert at.rows("SELECT DISTINCT state FROM document") == [{"state": "stored"}]
