@@ -67,6 +67,8 @@ def _shown_url(url: str | None) -> str:
         return ""
     try:
         parts = urlsplit(url)
-        return f"{parts.scheme}://{parts.hostname}{parts.path}"
+        place = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
     except ValueError:
-        return url.partition("?")[0]
+        place = None
+    # Whatever else it is may hold a password at any place.
+    return f"{parts.scheme}://{place}{parts.path}" if place else "a url that is no address"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from service.console.documents import documents_json, documents_text
 
 ROW: dict[str, Any] = {
@@ -43,3 +45,19 @@ def test_json_has_every_fact_by_its_name_in_the_api() -> None:
 
 def test_nothing_fits() -> None:
     assert documents_text([]) == "No documents fit."
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://user:secret@host:8443/a.pdf?key=secret#secret", "https://host:8443/a.pdf"),
+        ("https://user:secret@[oops/a.pdf", "a url that is no address"),
+        ("https://user:secret@host:99999/a.pdf", "a url that is no address"),
+        ("a.pdf?key=secret", "a url that is no address"),
+    ],
+)
+def test_url_is_shown_without_what_lets_somebody_in(url: str, shown: str) -> None:
+    row = ROW | {"object_id": None, "url": url, "path": None, "state": "waiting", "reason": None}
+    text = documents_text([row], 200)
+    assert f": {shown}; " in text or f": {shown}\n" in f"{text}\n"
+    assert "secret" not in text
