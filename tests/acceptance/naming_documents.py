@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from sandbox.platform.logins import PASSWORD, USERNAME
 from sandbox.platform.platform import Platform
 from service.inbox.document_reader import DocumentFilter, DocumentReader
+from service.inbox.reader import Row
 from tests.acceptance.running import ORDER, SHIPMENT, RunningService, example
 
 CONTENT = bytes(range(256)) * 500
@@ -98,7 +99,7 @@ def send_shipment(service: RunningService, buyer: Sequence[Document], supplier: 
     return accepted(service, SHIPMENT, shipment_event(buyer, supplier))
 
 
-def documents_of(service: RunningService, event_id: str) -> list[dict[str, Any]]:
+def documents_of(service: RunningService, event_id: str) -> list[Row]:
     """What `webhooks documents list --event ID --json` shows, without starting a process for it; in their order."""
     return DocumentReader(service.place).documents(DocumentFilter(event_ids=(event_id,)))
 
@@ -109,13 +110,13 @@ def outcomes(service: RunningService, event_id: str) -> list[str]:
     return [attempt["outcome"] for attempt in handover["attempts"]]
 
 
-def when_done(service: RunningService, event_id: str) -> list[dict[str, Any]]:
+def when_done(service: RunningService, event_id: str) -> list[Row]:
     """Its documents, as soon as the event is done."""
     service.wait_for_state(event_id, "done", seconds=60.0)
     return documents_of(service, event_id)
 
 
-def wait_for_reason(service: RunningService, event_id: str, text: str, seconds: float = 30.0) -> dict[str, Any]:
+def wait_for_reason(service: RunningService, event_id: str, text: str, seconds: float = 30.0) -> Row:
     """The first document of the event, as soon as it waits with a reason that says so."""
     deadline = time.monotonic() + seconds
     while not (found := documents_of(service, event_id)) or text not in (found[0]["reason"] or ""):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from sandbox.platform.platform import Platform
+from service.inbox.reader import Row
 from tests.acceptance.naming_documents import (
     CONTENT,
     Document,
@@ -186,7 +186,7 @@ def test_name_that_is_cut_does_not_end_in_an_extension_that_it_did_not_have(
         assert not _usable(service, document).name.endswith(hidden)
 
 
-def _usable(service: RunningService, document: dict[str, Any]) -> Path:
+def _usable(service: RunningService, document: Row) -> Path:
     """The path of a stored file whose name can be used on every system."""
     assert document["state"] == "stored", document
     path = Path(document["path"])

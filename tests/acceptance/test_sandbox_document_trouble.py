@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from sandbox.platform.faults import Faults
 from sandbox.platform.platform import Platform
+from service.inbox.reader import Row
 from tests.acceptance.naming_documents import (
     CONTENT,
     Document,
@@ -55,7 +55,7 @@ def platform(running_platform: Platform) -> Iterator[Platform]:
     running_platform.set_link_seconds(60.0)
 
 
-def content_of(document: dict[str, Any]) -> bytes:
+def content_of(document: Row) -> bytes:
     assert document["state"] == "stored", document
     return Path(document["path"]).read_bytes()
 
@@ -81,11 +81,11 @@ def test_link_that_is_over_before_it_is_used_waits_as_refused_until_links_live_a
 def test_download_that_is_held_until_its_link_is_over_is_followed_by_a_new_link_in_the_same_attempt(
     service: RunningService, platform: Platform
 ) -> None:
-    document = by_object(platform)
+    named = by_object(platform)
     asked, expired = counted(platform, "metadata"), counted(platform, "expired_links")
     platform.set_link_seconds(0.5)
     platform.faults.late_downloads(0.5)
-    event_id = send(service, document)
+    event_id = send(service, named)
     (document,) = when_done(service, event_id)
     assert content_of(document) == CONTENT
     assert counted(platform, "expired_links") == expired + 1

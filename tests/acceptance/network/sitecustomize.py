@@ -53,4 +53,4 @@ def _note(line: str) -> None:
 
 
 socket.getaddrinfo = _getaddrinfo
-socket.socket.connect = _connected  # type: ignore[method-assign]  # that is the point
+socket.socket.connect = _connected  # type: ignore[method-assign,assignment]  # that is the point
