@@ -20,6 +20,8 @@ import fsspec
 
 _INCOMING = ".incoming"
 _PART_END = ".part"
+#: Of a file that is on its way to another location, among those of others.
+_LOCAL_BEGINNING = "webhooks-"
 #: What a crash left behind is removed at the next start when it is older than this, in seconds.
 _ABANDONED_AFTER = 3600.0
 #: These know no folders, and would make a bucket of a name that is misspelt.
@@ -88,8 +90,7 @@ class FolderStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
-        with contextlib.suppress(OSError):  # the folder may come later
-            _remove_abandoned(self._root / _INCOMING)
+        _remove_abandoned(self._root / _INCOMING)
 
     @contextlib.contextmanager
     def incoming(self) -> Iterator[Incoming]:
@@ -146,13 +147,14 @@ class RemoteStore:
     def __init__(self, file_system: Any, root: str) -> None:
         self._fs = file_system
         self._root = root.rstrip("/")
+        _remove_abandoned(Path(tempfile.gettempdir()), _LOCAL_BEGINNING)
 
     @contextlib.contextmanager
     def incoming(self) -> Iterator[Incoming]:
         """See `DocumentStore`."""
         with (
             _as_store_error(f"{tempfile.gettempdir()} (TMPDIR)"),
-            tempfile.NamedTemporaryFile(prefix="webhooks-", suffix=_PART_END) as file,
+            tempfile.NamedTemporaryFile(prefix=_LOCAL_BEGINNING, suffix=_PART_END) as file,
         ):
             yield _ForRemote(self._fs, self._root, file)
 
@@ -220,8 +222,10 @@ def _to_disk(folder: Path) -> None:
         os.close(number)
 
 
-def _remove_abandoned(folder: Path) -> None:
-    for entry in os.scandir(folder):
-        if entry.name.endswith(_PART_END) and time.time() - entry.stat().st_mtime > _ABANDONED_AFTER:
-            with contextlib.suppress(OSError):
-                os.unlink(entry.path)
+def _remove_abandoned(folder: Path, beginning: str = "") -> None:
+    with contextlib.suppress(OSError):  # the folder may come later
+        for entry in os.scandir(folder):
+            if entry.name.startswith(beginning) and entry.name.endswith(_PART_END):
+                with contextlib.suppress(OSError):  # another process was faster
+                    if time.time() - entry.stat(follow_symlinks=False).st_mtime > _ABANDONED_AFTER:
+                        os.unlink(entry.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import tempfile
@@ -156,6 +157,20 @@ def test_folder_that_is_taken_away_during_a_download_is_a_location_that_cannot_b
         outcome = fetching(root).fetch(by_url(f"{sender.url}/a.pdf"))
     assert isinstance(outcome, Unavailable)
     assert str(root) in outcome.reason
+
+
+def test_what_a_crash_left_behind_on_its_way_to_a_location_of_fsspec_is_removed_when_it_is_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    names = ["webhooks-old.part", "webhooks-new.part", "webhooks-somebody's", "old.part"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"x")
+        if "new" not in name:
+            os.utime(tmp_path / name, (0, 0))
+    (tmp_path / "webhooks-nowhere.part").symlink_to(tmp_path / "missing")
+    fetching(f"memory:///x-{tmp_path.name}")
+    assert files_in(tmp_path) == sorted(names[1:])
 
 
 def test_machine_without_room_for_files_on_their_way_to_a_location_of_fsspec_is_unavailable(

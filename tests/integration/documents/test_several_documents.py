@@ -23,9 +23,9 @@ ON = Documents(enabled=True, url="https://platform.example/v2", username="u", pa
 CUT = Reply(act=sends(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"))
 
 
-def event(*documents: JsonObject) -> JsonObject:
+def event(*documents: JsonObject, number: str = "PO1") -> JsonObject:
     """An order event with these at its line, the first one at its header, too."""
-    body: Any = order("PO1", 1)
+    body: Any = order(number, 1)
     body["orderEvent"]["supplierOrder"] = {"documents": list(documents[:1])}
     body["orderEvent"]["lines"] = [
         {"buyerLine": {"position": "10"}, "supplierLine": {"documents": list(documents)}}
@@ -115,3 +115,22 @@ def test_document_that_is_not_taken_is_not_downloaded_again_while_another_one_is
         at.treat(Action.REPLAY, event_id)
         at.wait_for_state(State.DONE, event_id)
         assert at.rows("SELECT DISTINCT state FROM document") == [{"state": "stored"}]
+
+
+def test_many_threads_that_fetch_the_same_document_at_once_leave_one_whole_file(
+    house: Build, tmp_path: Path
+) -> None:
+    content = bytes(range(256)) * 2000
+    with Portal() as portal, Recipient() as sender:
+        by_object = add(portal, "o-2", Reply(200, content))
+        sender.replies["/u.pdf"] = [Reply(200, content)]
+        by_url: JsonObject = {"code": "u", "name": "u.pdf", "url": f"{sender.url}/u.pdf"}
+        erp = Erp()
+        at = house(destinations={"erp": erp}, documents=ON, fetching=fetching(tmp_path / "d", portal))
+        at.start()
+        ids = at.accept(*(event(by_object, by_url, number=f"PO{n}") for n in range(12)))
+        at.wait_for_state(State.DONE, *ids)
+        files = [path for path in (tmp_path / "d").rglob("*") if path.is_file()]
+        assert sorted(path.name for path in files) == ["o-2.pdf", "u.pdf"]
+        assert all(path.read_bytes() == content for path in files)
+        assert {document.path for call in erp.calls for document in call.event.documents} == set(map(str, files))
