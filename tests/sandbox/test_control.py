@@ -196,6 +196,7 @@ class TestProcesses:
             url = f"{facts['base']}/authentication/login"
             answer = requests.get(url, auth=(facts["username"], "wrong"), timeout=10)
             assert answer.status_code == 401
+            assert requests.get(f"{facts['content']}/unknown", timeout=10).status_code == 404
             process.send_signal(signal.SIGTERM)
             assert process.wait(5) == 0
 
