@@ -81,6 +81,22 @@ def prices_of(line: JsonObject) -> tuple[tuple[str, ...], JsonValue]:
     return ("prices",), None
 
 
+def requested_deliveries_of(line: JsonObject) -> list[JsonObject] | None:
+    """The deliveries as they are once the open requests are applied; None if the line does not say."""
+    if isinstance(line.get("deliveryScheduleIncludingRequests"), list):
+        return items(line["deliveryScheduleIncludingRequests"])
+    single = obj(line.get("statusLine")).get("scheduledDeliveryInclRequests")
+    return [single] if isinstance(single, dict) else None
+
+
+def requested_prices_of(line: JsonObject) -> JsonObject | None:
+    """The prices as they are once the open requests are applied; None if the line does not say."""
+    for found in (line.get("pricesIncludingRequests"), obj(line.get("statusLine")).get("pricesInclRequests")):
+        if isinstance(found, dict):
+            return found
+    return None
+
+
 def _list_deliveries(changes: Changes, line: str, old: JsonObject, new: JsonObject) -> None:
     _, before = deliveries_of(old)
     place, after = deliveries_of(new)

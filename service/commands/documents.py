@@ -17,6 +17,7 @@ from service.commands.options import (
     SinceOption,
     moment,
     settings_of,
+    tell_if_more,
 )
 from service.console.documents import documents_json, documents_text
 from service.console.repair import result
@@ -54,6 +55,7 @@ def list_documents(
     )
     rows = DocumentReader(place).documents(wanted)
     typer.echo(documents_json(rows) if as_json else documents_text(rows, terminal_width()))
+    tell_if_more(rows, limit)
 
 
 @documents.command()

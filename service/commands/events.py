@@ -19,6 +19,7 @@ from service.commands.options import (
     UntilOption,
     moment,
     settings_of,
+    tell_if_more,
 )
 from service.console.events import event_json, event_text, events_json, events_table
 from service.console.text import terminal_width
@@ -55,6 +56,7 @@ def list_events(
     )
     rows = InboxReader(settings_of(config).inbox.place).events(wanted)
     typer.echo(events_json(rows) if as_json else events_table(rows, terminal_width()))
+    tell_if_more(rows, limit)
 
 
 @events.command("show")

@@ -14,6 +14,7 @@ from service.commands.options import (
     PurchaseOrderOption,
     moment,
     settings_of,
+    tell_if_more,
 )
 from service.console.orders import order_text
 from service.console.shipments import shipment_text
@@ -62,6 +63,7 @@ def mirror_commands(endpoint: Endpoint) -> typer.Typer:
         rows = MirrorReader(settings.inbox.place, endpoint).subjects(wanted)
         role = settings.processing.role
         typer.echo(subjects_json(rows) if as_json else subjects_table(endpoint, rows, role, terminal_width()))
+        tell_if_more(rows, limit)
 
     @commands.command(
         "show", help=f"Show one {endpoint}; with --json all of it, as a body of the contract with every digit."

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -31,7 +33,9 @@ ConfigOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 EndpointOption = Annotated[Endpoint | None, typer.Option(help="Where it came in.")]
 StateOption = Annotated[State | None, typer.Option(help="Where the event stands.")]
-EventOption = Annotated[str | None, typer.Option(help="Event name, such as OrderIssuedByBuyer.")]
+EventOption = Annotated[
+    str | None, typer.Option(help="Event name, such as OrderIssuedByBuyer; * for anything: 'Order*BySupplier'.")
+]
 PurchaseOrderOption = Annotated[str | None, typer.Option(help="Purchase order number.")]
 SinceOption = Annotated[
     str | None, typer.Option(help="Received at or after: 2026-11-23, 2026-11-23T08:00Z, 2h, 7d.")
@@ -55,6 +59,12 @@ def settings_of(config: Path | None) -> Settings:
         SettingsError: something is wrong with them.
     """
     return load(config, development_fallback=True)
+
+
+def tell_if_more(rows: Sequence[object], limit: int) -> None:
+    """Say on stderr that a list ends where its limit is, and not where the matches do."""
+    if len(rows) >= limit:
+        print(f"\nThese are the first {limit:,}; --limit shows more.", file=sys.stderr)
 
 
 def moment(option: str, text: str | None) -> datetime | None:

@@ -36,7 +36,7 @@ def _state(row: Row) -> str:
         return "paused"
     if row["unavailable_since"] is not None:
         return "unavailable"
-    return "in order" if row["configured"] else "not configured"
+    return "available" if row["configured"] else "not configured"
 
 
 def _why(row: Row) -> Iterator[str]:
@@ -48,5 +48,9 @@ def _why(row: Row) -> Iterator[str]:
         yield f"unavailable since {minute(row['unavailable_since'])}{reason}"
         if row["next_attempt_at"] is not None and row["paused_at"] is None:
             yield f"next attempt at {row['next_attempt_at']}"
+    if row["later"]:
+        yield f"tried again later: {row['later']}, the next at {row['next_due_at']}"
+    if row["behind"]:
+        yield f"behind earlier events of their orders, or for their documents: {row['behind']}"
     if not row["configured"]:
         yield "not in the settings, so nothing is handed over to it"

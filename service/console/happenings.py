@@ -12,6 +12,8 @@ from service.console.text import escaped, minute
 _MAX_ATTEMPTS = 10
 #: Of one event.
 _MAX_CHANGES = 100
+#: What comes after dates, quantities, prices, status and requests.
+_LATER = {ChangeKind.ITEM: 1, ChangeKind.DOCUMENT: 1, ChangeKind.OTHER: 2}
 
 
 def what_happened(row: Mapping[str, Any]) -> Iterator[str]:
@@ -38,8 +40,8 @@ def held_up(one: Mapping[str, Any]) -> str:
 
 def effect_lines(effect: Mapping[str, Any], *, limit: int) -> Iterator[str]:
     """What merging an event came to: changes as sentences, parts that were too old, remarks, own requests."""
-    # What is agreed goes first, because the rest may be long and is cut.
-    changes = sorted(effect["changes"], key=lambda change: change.kind is ChangeKind.OTHER)
+    # What a planner looks for goes first, because the rest may be long and is cut.
+    changes = sorted(effect["changes"], key=lambda change: _LATER.get(change.kind, 0))
     if changes:
         yield "changed:"
     elif not effect["news"]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from handlers.interface import JsonObject, JsonValue, Role
-from handlers.mirror.agreed import deliveries_of
+from handlers.mirror.agreed import deliveries_of, prices_of, requested_deliveries_of, requested_prices_of
 from handlers.mirror.lines import line_name
 from handlers.reading import items, obj, text
 from service.console.subjects import account
-from service.console.text import escaped, minute, table
+from service.console.text import escaped, minute, stacked
 from service.inbox.reader import Row
 
 _LABEL = 16
@@ -25,7 +25,7 @@ def order_text(row: Row, order: JsonObject, role: Role, width: int | None = None
     cells = [cell for line in items(order.get("lines")) for cell in _line(line)]
     if cells:
         header = ["LINE", "ITEM", "QUANTITY", "DATE", "PRICE", "STATUS"]
-        lines += ["", table(header, cells, width=width, flexible=[0, 1, 4, 5])]
+        lines += ["", stacked(header, cells, width=width, below=[1, 5], flexible=0)]
     lines += ["", f"Its events: webhooks orders history {escaped(row['subject_id'])}"]
     return "\n".join(lines)
 
@@ -63,7 +63,7 @@ def _header(row: Row, order: JsonObject, role: Role) -> Iterator[str]:
 
 
 def _line(line: JsonObject) -> Iterator[list[str]]:
-    """A row for each delivery; what concerns the whole line stands in the first."""
+    """A row for each delivery; what concerns the whole line stands in the first. Then what somebody asks for."""
     buyer_line = obj(line.get("buyerLine"))
     name = line_name(
         text(buyer_line.get("position")) or text(line.get("position")),
@@ -72,7 +72,7 @@ def _line(line: JsonObject) -> Iterator[list[str]]:
     )
     item = obj(buyer_line.get("item"))
     unit = text(item.get("purchaseUnitOfMeasureIso")) or ""
-    first = [name, _item(item), _price(line)]
+    first = [name, _item(item), _price(prices_of(line)[1])]
     status = _status(obj(line.get("status")))
     _, deliveries = deliveries_of(line)
     for delivery in deliveries or [{}]:
@@ -81,21 +81,38 @@ def _line(line: JsonObject) -> Iterator[list[str]]:
         said = ", ".join(part for part in (status, own if own not in ("Open", status) else None) if part)
         yield [*first[:2], quantity, text(delivery.get("date")) or "", first[2], said]
         first, status = ["", "", ""], ""
+    yield from _requested(line, deliveries, unit)
+
+
+def _requested(line: JsonObject, agreed: list[JsonObject], unit: str) -> Iterator[list[str]]:
+    """What differs once the open requests of both sides are applied."""
+    known = {_moment_of(delivery) for delivery in agreed}
+    price = _price(requested_prices_of(line))
+    asked_price = price if price != _price(prices_of(line)[1]) else ""
+    for delivery in requested_deliveries_of(line) or []:
+        if (moment := _moment_of(delivery)) not in known:
+            quantity = " ".join(part for part in (moment[0], unit) if part)
+            yield ["", "", quantity, moment[1], asked_price, "requested"]
+            asked_price = ""
+    if asked_price:
+        yield ["", "", "", "", asked_price, "requested"]
+
+
+def _moment_of(delivery: JsonObject) -> tuple[str, str]:
+    return number(delivery.get("quantity")), text(delivery.get("date")) or ""
 
 
 def _item(item: JsonObject) -> str:
     return " ".join(part for part in (text(item.get("number")), text(item.get("name"))) if part)
 
 
-def _price(line: JsonObject) -> str:
-    for holder in (line, obj(line.get("statusLine")), obj(line.get("buyerLine"))):
-        prices = obj(holder.get("prices"))
-        for kind in ("netPrice", "grossPrice"):
-            money = obj(obj(prices.get(kind)).get("priceInTransactionCurrency"))
-            if value := number(money.get("value")):
-                per = number(prices.get("priceUnitQuantity"))
-                each = f"/{per}" if per not in ("", "1") else ""
-                return f"{value}{each} {text(money.get('currencyIso')) or ''}".strip()
+def _price(prices: JsonValue) -> str:
+    for kind in ("netPrice", "grossPrice"):
+        money = obj(obj(obj(prices).get(kind)).get("priceInTransactionCurrency"))
+        if value := number(money.get("value")):
+            per = number(obj(prices).get("priceUnitQuantity"))
+            each = f"/{per}" if per not in ("", "1") else ""
+            return f"{value}{each} {text(money.get('currencyIso')) or ''}".strip()
     return ""
 
 

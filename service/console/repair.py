@@ -17,7 +17,7 @@ _PAST = {
     Action.REPLAY: "replayed",
     Action.CANCEL: "cancelled",
     Action.SKIP: "skipped",
-    Action.FETCH: "fetched again",
+    Action.FETCH: "to be fetched again",
 }
 
 #: Events that were left are named up to this number.

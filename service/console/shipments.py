@@ -8,7 +8,7 @@ from handlers.interface import JsonObject, Role
 from handlers.reading import items, obj, text
 from service.console.orders import fact, number
 from service.console.subjects import account
-from service.console.text import escaped, minute, table
+from service.console.text import escaped, minute, stacked
 from service.inbox.reader import Row
 
 
@@ -18,7 +18,7 @@ def shipment_text(row: Row, shipment: JsonObject, role: Role, width: int | None 
     cells = list(_lines(shipment))
     if cells:
         header = ["ORDER", "LINE", "ITEM", "QUANTITY", "BACKORDER", "CARRIER"]
-        lines += ["", table(header, cells, width=width, flexible=[0, 2, 5])]
+        lines += ["", stacked(header, cells, width=width, below=[2, 5], flexible=0)]
     lines += ["", f"Its events: webhooks shipments history {escaped(row['subject_id'])}"]
     return "\n".join(lines)
 

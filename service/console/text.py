@@ -38,6 +38,28 @@ def table(
     )
 
 
+def stacked(
+    header: Sequence[str], rows: Sequence[Sequence[str]], *, width: int | None, below: Sequence[int], flexible: int
+) -> str:
+    """A table; where it is wider than `width`, the cells of the columns `below` stand in lines of their own under
+    the rest of their row, and nothing that matters is cut: only the column `flexible` is, if it must."""
+    whole = table(header, rows)
+    if width is None or max(map(len, whole.splitlines())) <= width:
+        return whole
+    first = [column for column in range(len(header)) if column not in below]
+    head, *lines = table(
+        [header[column] for column in first],
+        [[row[column] for column in first] for row in rows],
+        width=width,
+        flexible=[first.index(flexible)],
+    ).split("\n")  # the last line may be empty
+    shown = [head]
+    for row, line in zip(rows, lines, strict=True):
+        shown.append(line)
+        shown += [wrapped(escaped(row[column]), width, "    ") for column in below if row[column]]
+    return "\n".join(shown)
+
+
 def cut(text: str, width: int) -> str:
     """At most so many characters; a mark shows that there were more."""
     return text if len(text) <= width else text[: width - 1] + "…"

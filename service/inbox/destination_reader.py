@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, distinct, func, literal_column, select
 
+from service.inbox.instant import instant
 from service.inbox.interface import State
 from service.inbox.place import Place
 from service.inbox.reader import Row, open_for_reading
@@ -58,6 +60,8 @@ def _standing(connection: Connection, name: str) -> dict[str, Any]:
 def _counts(connection: Connection, name: str) -> dict[str, Any]:
     here = handover.c.destination == name
     alive = (here, _OPEN, handover.c.state != State.DEAD.value)
+    now = instant(datetime.now(UTC))
+    later = (here, _READY, handover.c.due_at > now)
     count = select(func.count()).select_from(handover)
     # Of the dead events, which are few, because no index tells the dead handovers.
     dead = (
@@ -74,7 +78,10 @@ def _counts(connection: Connection, name: str) -> dict[str, Any]:
     )
     return {
         "open": connection.execute(count.where(*alive)).scalar_one(),
-        "ready": connection.execute(count.where(here, _READY)).scalar_one(),
+        "ready": connection.execute(count.where(here, _READY, handover.c.due_at <= now)).scalar_one(),
+        "later": connection.execute(count.where(*later)).scalar_one(),
+        "next_due_at": connection.execute(select(func.min(handover.c.due_at)).where(*later)).scalar(),
+        "behind": connection.execute(count.where(*alive, ~_READY, handover.c.started_at.is_(None))).scalar_one(),
         "dead": connection.execute(dead).scalar_one(),
         "oldest_waiting_since": connection.execute(oldest).scalar(),
     }

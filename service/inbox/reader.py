@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, bindparam, literal_column, select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, bindparam, literal_column, select
 from sqlalchemy.exc import DBAPIError
 
 from service.inbox import postgresql
@@ -304,10 +305,11 @@ def _filtered(query: Select[Any], wanted: EventFilter) -> Select[Any]:
         (event.c.state, wanted.state),
         (event.c.endpoint, wanted.endpoint),
         (event.c.payload_kind, wanted.kind),
-        (event.c.event_name, wanted.event_name),
     ):
         if value is not None:
             query = query.where(column == str(value))
+    if wanted.event_name is not None:
+        query = query.where(_is_named(wanted.event_name))
     if wanted.purchase_order_number is not None:
         ids = select(event_order.c.event_id).where(
             event_order.c.purchase_order_number == wanted.purchase_order_number
@@ -321,3 +323,10 @@ def _filtered(query: Select[Any], wanted: EventFilter) -> Select[Any]:
     if wanted.until is not None:
         query = query.where(event.c.received_at < instant(wanted.until))
     return query
+
+
+def _is_named(name: str) -> ColumnElement[bool]:
+    """Whether an event has this name, in which `*` stands for anything."""
+    if "*" not in name:
+        return event.c.event_name == name
+    return event.c.event_name.like(re.sub("([!%_])", r"!\1", name).replace("*", "%"), escape="!")

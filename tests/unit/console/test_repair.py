@@ -94,6 +94,9 @@ DESTINATION = {
     "next_attempt_at": None,
     "open": 3000,
     "ready": 12,
+    "later": 2,
+    "next_due_at": AT,
+    "behind": 2986,
     "dead": 1,
     "oldest_waiting_since": AT,
 }
@@ -111,8 +114,10 @@ def test_destinations_say_why_they_stand_still_on_80_columns() -> None:
     assert r"paused by anna since 2026-11-25 18:02Z: stock-taking\x1b" in text
     assert f"next attempt at {AT}" in text
     assert "not in the settings" in text
+    assert f"tried again later: 2, the next at {AT}" in text
+    assert "behind earlier events of their orders, or for their documents: 2986" in text
     assert [one["state"] for one in json.loads(destinations_json(rows))] == [
-        "in order",
+        "available",
         "paused",
         "unavailable",
         "not configured",

@@ -80,6 +80,26 @@ def test_shipment_shows_its_lines_with_carrier_and_backorder() -> None:
     assert max(map(len, narrow[narrow.index("ORDER ") :].splitlines()[:-1])) <= 80
 
 
+def test_order_on_80_columns_has_item_and_status_below_and_cuts_nothing() -> None:
+    text = order_text(ROW, payload("order-issued", "orderEvent"), Role.BUYER, 80)
+    lines = text[text.index("LINE ") :].splitlines()
+    assert lines[0].split() == ["LINE", "QUANTITY", "DATE", "PRICE"]
+    assert lines[1].split() == ["00010", "40.00", "PCE", "2026-11-16", "12.00", "EUR"]
+    assert lines[2:4] == ["    GD-0815 Gleitringdichtung Ø 45 mm", "    Issued"]
+    assert "0.0875/100 EUR" in text
+    assert "…" not in text
+
+
+def test_order_shows_what_a_proposal_asks_for() -> None:
+    text = order_text(ROW, payload("order-proposal", "orderEvent"), Role.BUYER)
+    requested = [line.split() for line in text.splitlines() if line.endswith("requested")]
+    assert requested == [
+        ["25.00", "PCE", "2026-11-16", "12.65", "EUR", "requested"],
+        ["15.00", "PCE", "2027-01-11", "requested"],
+    ]
+    assert "requested" not in order_text(ROW, payload("order-issued", "orderEvent"), Role.BUYER)
+
+
 def test_supplier_sees_the_number_of_the_buyer() -> None:
     assert "buyer            D-10093" in order_text(ROW, {}, Role.SUPPLIER)
     assert "D-10093" in subjects_table(Endpoint.ORDER, [ROW], Role.SUPPLIER)
