@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -15,6 +17,7 @@ from service.commands.documents import documents
 from service.commands.drift import drift
 from service.commands.events import events
 from service.commands.exit_status import ExitStatus
+from service.commands.group import CommandGroup
 from service.commands.inbox import inbox, migrate
 from service.commands.mirror import mirror_commands
 from service.commands.release import release
@@ -27,14 +30,32 @@ from service.inbox.reader import NoSuchEventError
 from service.inbox.repair import NotPossibleError
 from service.settings import SettingsError
 
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"webhooks {version('tradecloud-webhooks')}")
+        raise typer.Exit
+
+
 app = typer.Typer(
+    cls=CommandGroup,
     name="webhooks",
-    help="Receives the webhooks of Tradecloud One and keeps every event.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+@app.callback(epilog="README.md and docs/ say what the states and exit statuses mean.")
+def options(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Receives the webhooks of Tradecloud One and keeps every event."""
+
+
 app.command()(serve)
 app.command()(work)
 app.command("config")(show_config)

@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 
 from handlers.secret import MIN_BITS, SecretHash, new_secret
+from service.commands.group import CommandGroup
 from service.commands.options import ConfigOption, settings_of
 from service.console.text import table
 from service.inbox.reader import InboxReader
 from service.logins import UNKNOWN
 
-secret = typer.Typer(help="Passwords and tokens that nobody can guess.", no_args_is_help=True)
+secret = typer.Typer(cls=CommandGroup, help="Passwords and tokens that nobody can guess.", no_args_is_help=True)
 
 
 def credentials(config: ConfigOption = None) -> None:

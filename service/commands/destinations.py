@@ -11,6 +11,7 @@ from handlers.erp.sql.address import AddressError
 from handlers.erp.sql.statements import create_statements
 from handlers.interface import DOCUMENTS
 from handlers.mirror.current import current
+from service.commands.group import CommandGroup
 from service.commands.operator import operator
 from service.commands.options import ConfigOption, JsonOption, ReasonOption, settings_of
 from service.console.destinations import destinations_json, destinations_text
@@ -22,7 +23,7 @@ from service.settings import Settings
 from service.wake import wake
 from service.working import somebody_works
 
-destinations = typer.Typer(help="See and stop what takes events over.", no_args_is_help=True)
+destinations = typer.Typer(cls=CommandGroup, help="See and stop what takes events over.", no_args_is_help=True)
 
 NameArgument = Annotated[str, typer.Argument(help="Name of the destination: [destinations.NAME].")]
 

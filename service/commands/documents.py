@@ -9,6 +9,7 @@ import typer
 from handlers.interface import DOCUMENTS, DocumentState
 from handlers.mirror.current import current
 from service.commands.exit_status import ExitStatus
+from service.commands.group import CommandGroup
 from service.commands.operator import operator
 from service.commands.options import (
     ConfigOption,
@@ -29,7 +30,9 @@ from service.inbox.repair import Repair, Treated
 from service.inbox.repair_rules import Action, Measure
 from service.wake import wake
 
-documents = typer.Typer(help="See and fetch the documents that events name.", no_args_is_help=True)
+documents = typer.Typer(
+    cls=CommandGroup, help="See and fetch the documents that events name.", no_args_is_help=True
+)
 
 StateOption = Annotated[DocumentState | None, typer.Option(help="What became of the document.")]
 

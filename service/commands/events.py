@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from service.commands.group import CommandGroup
 from service.commands.options import (
     ConfigOption,
     DestinationOption,
@@ -25,7 +26,7 @@ from service.console.events import event_json, event_text, events_json, events_t
 from service.console.text import terminal_width
 from service.inbox.reader import EventFilter, InboxReader, NoSuchEventError
 
-events = typer.Typer(help="Look at what was received, and repair it.", no_args_is_help=True)
+events = typer.Typer(cls=CommandGroup, help="Look at what was received, and repair it.", no_args_is_help=True)
 
 
 @events.command("list")

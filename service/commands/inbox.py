@@ -9,12 +9,13 @@ from typing import Annotated
 
 import typer
 
+from service.commands.group import CommandGroup
 from service.commands.options import ConfigOption, settings_of
 from service.console.text import json_text
 from service.errors import StartError
 from service.inbox.place import DatabaseServer, trouble_of
 
-inbox = typer.Typer(help="The store as a whole.", no_args_is_help=True)
+inbox = typer.Typer(cls=CommandGroup, help="The store as a whole.", no_args_is_help=True)
 
 #: Where the address of the target may stand, so that no list of processes shows its password.
 TARGET_VARIABLE = "INBOX_COPY_TO"

@@ -8,6 +8,7 @@ import typer
 
 from handlers.interface import Endpoint
 from handlers.mirror.current import current, payload
+from service.commands.group import CommandGroup
 from service.commands.options import (
     ConfigOption,
     JsonOption,
@@ -36,7 +37,7 @@ NameArgument = Annotated[
 
 def mirror_commands(endpoint: Endpoint) -> typer.Typer:
     """The commands for the orders or for the shipments."""
-    commands = typer.Typer(help=f"Look at the {endpoint}s as they are now.", no_args_is_help=True)
+    commands = typer.Typer(cls=CommandGroup, help=f"Look at the {endpoint}s as they are now.", no_args_is_help=True)
 
     @commands.command("list", help=f"List the {endpoint}s, the last changed first.")
     def list_subjects(

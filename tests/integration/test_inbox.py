@@ -176,6 +176,20 @@ def test_a_shipment_is_found_by_each_of_its_order_numbers(place: Place) -> None:
     assert reader.events(EventFilter(purchase_order_number="PO")) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [("Order*", 2), ("*BySupplier", 1), ("Order_*", 0), ("OrderIssued", 0), ("Order%", 0), ("*", 3)],
+)
+def test_star_in_an_event_name_stands_for_anything(place: Place, name: str, found: int) -> None:
+    accept_all(
+        place,
+        event("m1"),
+        event("m2", name="OrderRejectedBySupplier"),
+        event("m3", name="ShipmentIssued", endpoint=Endpoint.SHIPMENT),
+    )
+    assert len(InboxReader(place).events(EventFilter(event_name=name))) == found
+
+
 def test_same_refused_body_keeps_its_id(place: Place) -> None:
     async def twice(inbox: GroupedInbox) -> list[Stored]:
         return [await inbox.quarantine(refused()), await inbox.quarantine(refused())]
