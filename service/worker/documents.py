@@ -18,7 +18,7 @@ from service.worker.outcomes import bounded, message_of
 
 log = logging.getLogger(__name__)
 
-DOCUMENTS_OFF = "documents are not fetched: documents.url and documents.enabled are not set"
+DOCUMENTS_OFF = "documents are not fetched by the settings: documents.enabled is false, or documents.url is not set"
 
 Named: TypeAlias = tuple[NamedDocument, DocumentState, str | None]
 
