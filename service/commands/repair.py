@@ -87,8 +87,8 @@ def cancel(
     config: ConfigOption = None,
 ) -> None:
     """Take events off their way; what was handed over stays handed over, and only a replay brings them back. An
-    attempt that is under way ends first. With --destination only what goes there. Filters choose many; without --yes
-    they only say what they would do."""
+    attempt that is under way ends first. With --destination only what goes there. Filters choose many; without
+    --yes they only say what they would do."""
     chosen = _filter(state, event, purchase_order, endpoint, since, until, destination)
     _treat(Measure(Action.CANCEL, reason, destination), ids, chosen, dry_run, yes, as_json, config)
 

@@ -302,7 +302,7 @@ class TestDestinations:
         wait_for_state(folder_service, event_id)
         assert len(files(folder_service, event_id)) == 1
         (status,) = json.loads(run(folder_service, "destinations", "status", "--json"))
-        assert (status["state"], status["open"], status["pausedBy"]) == ("in order", 0, None)
+        assert (status["state"], status["open"], status["pausedBy"]) == ("available", 0, None)
 
     def test_waiting_event_is_cancelled_and_never_handed_over(self, folder_service: RunningService) -> None:
         run(folder_service, "destinations", "pause", "files", "--reason", "the disk is moved")
