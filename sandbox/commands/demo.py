@@ -10,13 +10,12 @@ from typing import Annotated
 
 import typer
 
+from sandbox.commands.interrupts import ended_in_order
 from sandbox.demo.day import Day, play
-from sandbox.demo.service import command
+from sandbox.demo.service import MARK, command
 from sandbox.errors import SandboxError
 
 FOLDER = Path(".demo")
-#: Whoever has this in a folder may have it removed.
-_MARK = "webhooks.toml"
 
 
 def demo(
@@ -28,10 +27,10 @@ def demo(
 ) -> None:
     """Play a day between Tradecloud and the service: an hour without the ERP, a restart, a new signing key.
 
-    Ends with 0 if nothing was dropped or lost and all that is known is true, else with 1.
+    Ends with 0 if nothing was dropped or lost and all that is known is true, else with 1; with 130 after Ctrl+C.
     """
     if folder.exists():
-        if not (folder / _MARK).exists():
+        if not (folder / MARK).exists():
             raise SandboxError(f"{folder} is there and is no folder of a demo; name another one with --folder")
         shutil.rmtree(folder)
     began = time.monotonic()
@@ -39,7 +38,8 @@ def demo(
     def tell(sentence: str) -> None:
         print(f"{time.monotonic() - began:5.1f} s  {sentence}", file=sys.stderr, flush=True)
 
-    day = play(folder, orders=orders, seed=seed, tell=tell)
+    with ended_in_order():
+        day = play(folder, orders=orders, seed=seed, tell=tell)
     typer.echo(told(day, folder))
     if not day.good:
         raise typer.Exit(1)

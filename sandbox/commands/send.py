@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +10,7 @@ import typer
 
 from sandbox import truth
 from sandbox.commands.credentials import Wanted, of_orders, of_shipments
+from sandbox.commands.interrupts import ended_in_order
 from sandbox.commands.platform import fill
 from sandbox.commands.progress import Bar
 from sandbox.commands.steps import steps_of
@@ -107,7 +106,7 @@ def send(
     if platform is not None:
         fill(platform.rstrip("/"), stories)
     truth.write(folder, stories)
-    with Bar(len(planned)) as bar, _ended_in_order():
+    with Bar(len(planned)) as bar, ended_in_order():
         summary = Sender(
             planned,
             destinations,
@@ -126,21 +125,6 @@ def send(
         raise typer.Exit(128 + signal.SIGINT)
     if summary.dropped:
         raise typer.Exit(1)
-
-
-@contextmanager
-def _ended_in_order() -> Iterator[None]:
-    """SIGTERM is as good as Ctrl+C, which a shell has its background jobs ignore."""
-
-    def interrupted(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupted) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def scenarios(

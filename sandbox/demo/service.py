@@ -20,6 +20,8 @@ from sandbox.certificates import Authority
 from sandbox.errors import SandboxError
 from sandbox.platform.logins import PASSWORD, USERNAME
 
+#: Only a folder with this file may be removed by the next demo: one with settings may be anybody's service.
+MARK = "demo.txt"
 #: Seconds that it has to start or to stop.
 _PATIENCE = 60.0
 
@@ -73,6 +75,7 @@ class Service:
         self.password = secrets.token_urlsafe(24)
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True)
+        (folder / MARK).write_text("Of `python -m sandbox demo`, which removes this folder when it runs again.\n")
         self.ca_file.write_text(ca.pem, encoding="ascii")
         for name, content in ca.server_files().items():
             _secret_file(folder / name, content)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import signal
+import socket
 import subprocess
 import sys
 from collections import Counter
@@ -13,6 +16,7 @@ import pytest
 from sandbox.commands.demo import told
 from sandbox.delivery.summary import Summary
 from sandbox.demo.day import Day
+from sandbox.demo.service import MARK
 
 GOOD = Day(
     orders=2,
@@ -42,7 +46,7 @@ def test_a_day_with_an_outage_a_restart_and_a_rotation_loses_nothing_and_ends_wi
 ) -> None:
     folder = tmp_path / "day"
     folder.mkdir()
-    (folder / "webhooks.toml").write_text("of an earlier day\n")
+    (folder / MARK).write_text("of an earlier day\n")
     result = demo("--orders", "12", "--seed", "7", "--folder", str(folder))
     assert result.returncode == 0, result.stdout + result.stderr
     assert "All is well." in result.stdout
@@ -57,6 +61,34 @@ def test_folder_of_somebody_else_is_not_touched(tmp_path: Path) -> None:
     assert result.returncode == 2
     assert "name another one with --folder" in result.stderr
     assert (tmp_path / "mine.txt").read_text() == "mine"
+
+
+def test_folder_in_which_a_service_works_is_not_removed(tmp_path: Path) -> None:
+    (tmp_path / "webhooks.toml").write_text("[server]\n")
+    (tmp_path / "inbox.db").write_text("events")
+    result = demo("--folder", str(tmp_path))
+    assert result.returncode == 2
+    assert "name another one with --folder" in result.stderr
+    assert (tmp_path / "inbox.db").read_text() == "events"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_demo_that_is_ended_leaves_no_service_behind(tmp_path: Path, number: signal.Signals) -> None:
+    folder = tmp_path / "day"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sandbox", "demo", "--orders", "12", "--folder", str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    port = next(found[1] for line in process.stderr if (found := re.search(r"listens at \S+:(\d+),", line)))
+    process.send_signal(number)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", int(port)), 5)
 
 
 @pytest.mark.parametrize(
