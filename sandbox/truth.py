@@ -48,7 +48,8 @@ def read(folder: Path) -> list[Truth]:
     """
     path = folder / FILE
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Not splitlines, which ends lines at signs that texts may hold.
+        lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     except OSError as error:
         raise SandboxError(f"{path}: {error.strerror}; `python -m sandbox send` writes it into --folder") from error
     return [_truth(f"{path}, line {number}", line) for number, line in enumerate(lines, start=1)]

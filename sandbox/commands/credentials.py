@@ -41,8 +41,8 @@ def of_orders(wanted: Wanted) -> Credentials | None:
     if wanted.client_id or wanted.scope:
         raise SandboxError("--client-id and --scope need --token-url")
     if wanted.user is not None:
-        return Basic(wanted.user, _secret(PASSWORD))
-    return Bearer(_secret(TOKEN)) if wanted.bearer else None
+        return _basic(wanted.user, PASSWORD)
+    return _bearer(TOKEN) if wanted.bearer else None
 
 
 def of_shipments(wanted: Wanted, orders: Credentials | None) -> Credentials | None:
@@ -52,15 +52,30 @@ def of_shipments(wanted: Wanted, orders: Credentials | None) -> Credentials | No
         SandboxError: it would be OAuth 2.0.
     """
     if wanted.user is not None:
-        return Basic(wanted.user, _secret(SHIPMENT_PASSWORD))
+        return _basic(wanted.user, SHIPMENT_PASSWORD)
     if wanted.bearer:
-        return Bearer(_secret(SHIPMENT_TOKEN))
+        return _bearer(SHIPMENT_TOKEN)
     if isinstance(orders, ClientCredentials):
         raise SandboxError(
             "shipments know no OAuth 2.0; add --shipment-user NAME or --shipment-bearer for them, "
             f"and the secret in {SHIPMENT_PASSWORD} or {SHIPMENT_TOKEN}"
         )
     return orders
+
+
+def _basic(user: str, name: str) -> Basic:
+    if ":" in user:
+        raise SandboxError(f"{user}: a user name has no colon (RFC 7617)")
+    return Basic(user, _secret(name))
+
+
+def _bearer(name: str) -> Bearer:
+    token = _secret(name)
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise SandboxError(
+            f"the environment variable {name} holds what is no token: letters, digits and signs only"
+        )
+    return Bearer(token)
 
 
 def _secret(name: str) -> str:

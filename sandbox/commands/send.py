@@ -83,6 +83,9 @@ def send(
     Ends with 0 if nothing was dropped, with 1 if something was, with 130 after Ctrl+C.
     """
     base = target.checked(url, i_own_the_target)
+    order_url = base + target.checked_path("--order-path", order_path)
+    documents_url = base + target.checked_path("--documents-path", documents_path or order_path)
+    shipment_url = base + target.checked_path("--shipment-path", shipment_path)
     wanted = reading.read(scenario)
     if seed is not None:
         wanted = wanted.model_copy(update={"seed": seed})
@@ -96,12 +99,12 @@ def send(
     stories = wanted.told()
     planned = plan(stories, wanted.disorder_wanted, wanted.seed)
     destinations = {
-        Webhook.ORDER: Destination(base + order_path, credentials),
-        Webhook.DOCUMENTS: Destination(base + (documents_path or order_path), credentials),
+        Webhook.ORDER: Destination(order_url, credentials),
+        Webhook.DOCUMENTS: Destination(documents_url, credentials),
     }
     if any(one.event.webhook is Webhook.SHIPMENT for one in planned):
         own = of_shipments(Wanted(shipment_user, shipment_bearer), credentials)
-        destinations[Webhook.SHIPMENT] = Destination(base + shipment_path, own)
+        destinations[Webhook.SHIPMENT] = Destination(shipment_url, own)
     steps = steps_of(wanted.steps, len(planned), control)
     if platform is not None:
         fill(platform.rstrip("/"), stories)

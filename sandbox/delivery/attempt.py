@@ -76,7 +76,8 @@ class Transport:
         else:
             connection = http.client.HTTPConnection(parts.netloc, timeout=self._timeout)
         try:
-            connection.request("POST", parts.path or "/", content, headers)
+            query = f"?{parts.query}" if parts.query else ""
+            connection.request("POST", (parts.path or "/") + query, content, headers)
             if cut is Cut.AT_ANSWER and connection.sock is not None:
                 connection.sock.recv(1)
         finally:

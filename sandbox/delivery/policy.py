@@ -19,7 +19,7 @@ class Policy:
     """The documented rules, and a choice where nothing is documented."""
 
     redirects_repeat: bool = True
-    """Whether 3xx is repeated, or dropped; not documented today."""
+    """Whether 1xx and 3xx are repeated, or dropped; not documented today."""
     timeout: float = 60.0
     """Seconds without an answer; not documented, the changelog of 2020 has 60. Not made shorter by `speed`."""
     first_wait: float = 1.0
@@ -35,7 +35,7 @@ class Policy:
             return Reaction.REPEAT
         if 200 <= status < 300:
             return Reaction.DELIVERED
-        if 300 <= status < 400 and self.redirects_repeat:
+        if status < 400 and self.redirects_repeat:
             return Reaction.REPEAT
         return Reaction.DROPPED
 

@@ -65,7 +65,7 @@ class Sender:
         self._changed = threading.Condition()
         self._stopped = threading.Event()
         self._failure: BaseException | None = None
-        self._began = 0
+        self._events, self._began = len(plan), 0
         began_at = time.monotonic()
         between = 1 / pace if pace else 0.0
         self._queue = [_Due(began_at + number * between, number, one) for number, one in enumerate(plan)]
@@ -110,16 +110,23 @@ class Sender:
     def _next(self) -> _Due | None:
         """The one that is due next, as soon as it is; None when the run is over."""
         with self._changed:
-            while self._left and not self._stopped.is_set():
+            while not self._stopped.is_set():
+                if self._began == self._events:
+                    self._take_steps()
+                if not self._left:
+                    return None
                 wait = self._queue[0].at - time.monotonic() if self._queue else None
                 if wait is not None and wait <= 0:
                     if self._queue[0].attempts == 0:
-                        while self._steps and self._steps[0].after <= self._began:
-                            self._steps.pop(0).do(self._stopped)
+                        self._take_steps()
                         self._began += 1
                     return heapq.heappop(self._queue)
                 self._changed.wait(wait)
             return None
+
+    def _take_steps(self) -> None:
+        while self._steps and self._steps[0].after <= self._began:
+            self._steps.pop(0).do(self._stopped)
 
     def _attempt(self, transport: Transport, due: _Due) -> Outcome:
         destination = self._destinations[due.planned.event.webhook]

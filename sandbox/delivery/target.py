@@ -19,7 +19,8 @@ def checked(url: str, allowed: str | None) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError as error:
         raise SandboxError(f"--url {url}: {error}") from error
-    if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
+    # What stands before an @ would become credentials, in place of the wanted ones.
+    if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment or "@" in parts.netloc:
         raise SandboxError(f"--url {url}: write it as https://host:port")
     if not on_loopback(host) and host != allowed:
         raise SandboxError(
@@ -27,6 +28,17 @@ def checked(url: str, allowed: str | None) -> str:
             f"if it is a test system of yours, say so: --i-own-the-target {host}"
         )
     return url.rstrip("/")
+
+
+def checked_path(option: str, path: str) -> str:
+    """The path, to be put behind a base URL.
+
+    Raises:
+        SandboxError: put there it would change the host, or could not be sent.
+    """
+    if not path.startswith("/"):
+        raise SandboxError(f"{option} {path}: a path begins with /")
+    return path
 
 
 def on_loopback(host: str) -> bool:

@@ -24,7 +24,7 @@ Lines = Annotated[int, Field(ge=1, le=MOST_LINES)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class LineNumbers(_Part):

@@ -140,6 +140,15 @@ def test_the_platforms_stand_in_is_filled_before_the_first_event(tmp_path: Path)
             ("send", "first-try", "--url", "http://localhost:1", "--platform", "http://localhost:1"),
             "does not answer",
         ),
+        (
+            ("send", "first-try", "--url", "http://localhost:1", "--order-path", "orders"),
+            "--order-path orders: a path begins with /",
+        ),
+        (
+            ("send", "first-try", "--url", "http://localhost", "--shipment-path", ".example/x"),
+            "--shipment-path .example/x: a path begins with /",
+        ),
+        (("send", "first-try", "--url", "https://localhost:1", "--user", "me:you"), "no colon"),
         (("scenarios", "dya"), "there are day, "),
         (("compare", "no-such-folder"), "No such file"),
     ],
@@ -150,6 +159,16 @@ def test_a_users_mistake_is_one_line(arguments: tuple[str, ...], sentence: str) 
     assert error.startswith("sandbox: ")
     assert sentence in error
     assert error.count("\n") == 1
+
+
+def test_a_token_that_no_header_can_hold_is_told_without_the_token() -> None:
+    for token in ("tok\nen", "tökén", "to ken"):
+        status, out, error = run(
+            "send", "first-try", "--url", "http://localhost:1", "--bearer", SANDBOX_TOKEN=token
+        )
+        assert (status, out) == (2, "")
+        assert error.startswith("sandbox: the environment variable SANDBOX_TOKEN ")
+        assert "ken" not in error.replace("token", "")
 
 
 def test_shipments_need_credentials_of_their_own_beside_oauth(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def deliver(
         (400, Reaction.DROPPED), (401, Reaction.DROPPED), (408, Reaction.DROPPED), (413, Reaction.DROPPED),
         (429, Reaction.DROPPED), (500, Reaction.DROPPED),
         (501, Reaction.REPEAT), (502, Reaction.REPEAT), (503, Reaction.REPEAT), (504, Reaction.REPEAT),
-        (599, Reaction.REPEAT), (None, Reaction.REPEAT),
+        (599, Reaction.REPEAT), (None, Reaction.REPEAT), (101, Reaction.REPEAT), (302, Reaction.REPEAT),
     ],
 )  # fmt: skip
 def test_each_answer_has_the_documented_reaction(status: int | None, reaction: Reaction) -> None:
@@ -163,6 +163,14 @@ def test_lost_answers_are_repeated_and_duplicates_sent_again() -> None:
     assert len(receiver.arrivals) > len(events), "no cut came after the receiver had the event"
 
 
+def test_a_lost_answer_belongs_to_the_address_of_all_the_others() -> None:
+    events = planned(6, lost_answers=1.0)
+    with Receiver() as receiver:
+        where = {webhook: Destination(f"{receiver.url}/{webhook}?key=a%20b") for webhook in Webhook}
+        Sender(events, where, QUICK).run()
+    assert {arrival.path for arrival in receiver.arrivals} == {"/order?key=a%20b"}
+
+
 def test_disorder_is_planned_in_the_wanted_shares_and_the_same_for_the_same_seed() -> None:
     told = stories(40, stories={"proposal": 1, "reopening": 1})
     events = plan(told, Disorder(late=0.3, duplicates=0.2, lost_answers=0.1), 7)
@@ -243,6 +251,17 @@ def test_a_step_comes_at_its_place_and_nothing_is_sent_until_it_is_done() -> Non
     assert seen == [0, len(events) // 2]
 
 
+@pytest.mark.parametrize("parallel", [1, 3])
+def test_a_step_at_the_end_comes_when_everything_was_sent(parallel: int) -> None:
+    events = planned()
+    seen: list[int] = []
+    with Receiver(answers=lambda arrival, before: 503 if before == 0 else 202) as receiver:
+        steps = [Step(len(events), lambda stop: seen.append(len(receiver.counts())))]
+        deliver(receiver.url, events, parallel=parallel, steps=steps)
+    assert len(seen) == 1
+    assert seen[0] >= len(events) - parallel + 1
+
+
 def test_a_step_that_fails_ends_the_run_with_its_reason() -> None:
     def step(stop: threading.Event) -> None:
         raise SandboxError("the control port does not answer")
@@ -305,7 +324,15 @@ def test_another_machine_needs_its_owners_word() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["localhost:8443", "ftp://localhost", "https://", "https://localhost:x", "https://localhost?a"]
+    "url",
+    [
+        "localhost:8443",
+        "ftp://localhost",
+        "https://",
+        "https://localhost:x",
+        "https://localhost?a",
+        "https://me:word@localhost",
+    ],
 )
 def test_what_is_no_address_is_told_so(url: str) -> None:
     with pytest.raises(SandboxError, match="--url"):

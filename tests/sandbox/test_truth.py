@@ -104,6 +104,18 @@ def test_what_is_written_is_read_again_with_every_digit(tmp_path: Path) -> None:
     ]
 
 
+def test_texts_with_every_kind_of_line_break_are_read_again(tmp_path: Path) -> None:
+    state: Any = {"orderId": "1", "reason": "a\u2028b\u0085c\x1cd\re\nf"}
+    (tmp_path / truth.FILE).write_text(json_text.write({"kind": "order", "id": "1", "state": state}) + "\n")
+    assert [one.state for one in truth.read(tmp_path)] == [state]
+
+
+def test_a_file_without_anything_is_no_success(tmp_path: Path) -> None:
+    (tmp_path / truth.FILE).touch()
+    with pytest.raises(SandboxError, match="send again"):
+        truth.read(tmp_path)
+
+
 @pytest.mark.parametrize("line", ["", "[1]", '{"kind": "order", "id": "x"}', "no JSON"])
 def test_a_spoilt_file_is_told_with_its_line(tmp_path: Path, line: str) -> None:
     truth.write(tmp_path, stories(1, stories={"rejection": 1}))
