@@ -124,8 +124,10 @@ class Store:
         if not isinstance(id, str) or not id:
             raise StoreError("it has no id" if kind is Kind.SHIPMENT else "it has no orderId")
         _instant(_changed(content))
+        # Polled orders have the id under another name than those of events (order-webhook.md, section 4).
+        kept: JsonObject = {"id": id, **{name: value for name, value in content.items() if name != "orderId"}}
         with self._lock:
-            self._polled[kind][id] = content
+            self._polled[kind][id] = kept
 
 
 def _changed(content: JsonObject) -> str:

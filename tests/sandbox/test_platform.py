@@ -326,7 +326,7 @@ class TestPolling:
         platform.store.put_order(order(2, "2026-01-02T10:00:00+02:00"))
         platform.store.put_order(order(3, "2025-12-31T10:00:00Z"))
         answer = poll(platform).json()
-        assert [each["orderId"] for each in answer["data"]] == ["c-PO2", "c-PO1"]
+        assert [each["id"] for each in answer["data"]] == ["c-PO2", "c-PO1"]
         assert (answer["total"], answer["lastUpdatedAt"]) == (2, "2026-01-03T10:00:00.5Z")
         again = poll(platform, filters={"lastUpdatedAfter": answer["lastUpdatedAt"]}).json()
         assert again == {"data": [], "total": 0, "lastUpdatedAt": answer["lastUpdatedAt"]}
@@ -342,7 +342,7 @@ class TestPolling:
             platform.store.put_order(order(number, f"2026-01-02T10:{number // 60:02}:{number % 60:02}Z"))
         first, second = poll(platform).json(), poll(platform, offset=100).json()
         assert (len(first["data"]), len(second["data"]), first["total"]) == (100, 30, 130)
-        assert len({each["orderId"] for each in first["data"] + second["data"]}) == 130
+        assert len({each["id"] for each in first["data"] + second["data"]}) == 130
         assert len(poll(platform, limit=7).json()["data"]) == 7
 
     def test_decimals_keep_their_digits(self, platform: Platform, control: str) -> None:
@@ -359,7 +359,9 @@ class TestPolling:
         do(control, "put-order", order=order(1, "2026-01-02T10:00:00Z"), single_delivery=True)
         do(control, "put-shipment", shipment={"id": "s-1", "meta": {"lastUpdatedAt": "2026-01-02T10:00:00Z"}})
         assert poll(platform).json()["total"] == 0
-        assert poll(platform, "order-search/poll/single-delivery").json()["data"][0]["orderId"] == "c-PO1"
+        assert poll(platform, "order-search/poll/single-delivery").json()["data"] == [
+            {"id": "c-PO1", "lastUpdatedAt": "2026-01-02T10:00:00Z"}  # not orderId (order-webhook.md, section 4)
+        ]
         assert poll(platform, "shipment/poll").json()["data"][0]["id"] == "s-1"
 
     @pytest.mark.parametrize(
