@@ -4,6 +4,10 @@ The worker hands over the events of one order in their order, with the whole ord
 was given up and is replayed comes with an older state, so each part is judged by its own mark, as in the mirror:
 header, line by line, shipment as a whole. What is older than the tables is left out.
 
+Documents have no mark of their own, and an event that brings some leaves the marks of header and line as they are.
+So they stand in their own rows alone, and such a row is not overwritten by an event that came before the one that
+wrote it: ids of events begin with the time at which they came.
+
 Nothing goes because it is not there any more, but for deliveries and prices of a line, for the parts of a shipment,
 and for a line that a supplier split off and that is known by its position now (behaviour.md, section 5).
 """
@@ -59,7 +63,7 @@ class Writes:
         new: Iterable[Row],
         stored: Iterable[Row],
         *,
-        writes: Callable[[Row], bool] = lambda _: True,
+        writes: Callable[[Row, Row], bool] = lambda new, old: True,
         removes: Callable[[Row], bool] = lambda _: True,
     ) -> None:
         """Compare the rows of one table: those that may be changed, and those that may go."""
@@ -68,7 +72,7 @@ class Writes:
             old = known.pop(key_of(name, row), None)
             if old is None:
                 self.insert.setdefault(name, []).append(row)
-            elif writes(row) and any(old[column] != cell for column, cell in row.items()):
+            elif writes(row, old) and any(old[column] != cell for column, cell in row.items()):
                 self.update.setdefault(name, []).append(row)
         self.delete.setdefault(name, []).extend(row for row in known.values() if removes(row))
 
@@ -78,8 +82,8 @@ def key_of(table: str, row: Row) -> Key:
     return tuple(row[column] for column in KEYS[table])
 
 
-def judged(new: SubjectRows, header: Row | None, stored: Mapping[str, list[Row]]) -> Writes:
-    """What to write of an order or shipment; `header` and `stored` are the rows of it that are there."""
+def judged(new: SubjectRows, header: Row | None, stored: Mapping[str, list[Row]], event_id: str) -> Writes:
+    """What the event writes of an order or shipment; `header` and `stored` are the rows of it that are there."""
     writes = Writes()
     if new.endpoint is Endpoint.SHIPMENT:
         if header is not None and _is_older(new.header, header):
@@ -89,37 +93,37 @@ def judged(new: SubjectRows, header: Row | None, stored: Mapping[str, list[Row]]
         for table, rows in new.parts.items():
             writes.table(table, rows, stored[table])
         return writes
-    keeps_header = header is not None and _is_older(new.header, header)
-    if keeps_header:
+    whole = Age.NEWER if header is None else _age(new.header, header)
+    if whole is Age.OLDER:
         writes.older.append("header")
     else:
         writes.table(ORDER, [new.header], [] if header is None else [header])
-    _judge_lines(writes, new, stored, keeps_header=keeps_header)
+    _judge_lines(writes, new, stored, event_id, whole)
     return writes
 
 
-def _judge_lines(writes: Writes, new: SubjectRows, stored: Mapping[str, list[Row]], *, keeps_header: bool) -> None:
+def _judge_lines(
+    writes: Writes, new: SubjectRows, stored: Mapping[str, list[Row]], event_id: str, whole: Age
+) -> None:
     known = {row["line_key"]: row for row in stored[LINE]}
-    came = {row["line_key"] for row in new.parts[LINE]}
+    came = {row["line_key"]: row for row in new.parts[LINE]}
     kept = {
-        row["line_key"]
-        for row in new.parts[LINE]
-        if (old := known.get(row["line_key"])) is not None and age(_mark(row), _mark(old)) is Age.OLDER
+        key
+        for key, row in came.items()
+        if (old := known.get(key)) is not None and age(_mark(row), _mark(old)) is Age.OLDER
     }
+    kept |= _former_names(came, known, whole)
     writes.older += [f"line {key}" for key in sorted(map(str, kept))]
-    # A newer state that does not name it any more knows it by its position.
-    renamed = {
-        key for key, old in known.items() if key not in came and old["position"] is None and not keeps_header
-    }
-    if keeps_header:
+    renamed = _renamed(came, known, whole)
+    if whole is Age.OLDER:
         kept = kept | {NO_LINE}
-    taken = came - kept
+    taken = came.keys() - kept
 
     writes.table(
         LINE,
-        new.parts[LINE],
+        [row for key, row in came.items() if key in taken or key in known],
         stored[LINE],
-        writes=lambda row: row["line_key"] in taken,
+        writes=lambda row, _: row["line_key"] in taken,
         removes=lambda row: row["line_key"] in renamed,
     )
     for table, rows in new.parts.items():
@@ -128,17 +132,62 @@ def _judge_lines(writes: Writes, new: SubjectRows, stored: Mapping[str, list[Row
         writes.table(
             table,
             # A document is always news; deliveries and prices go with their line.
-            rows if table == DOCUMENT else [row for row in rows if row["line_key"] in taken],
+            [
+                row
+                for row in rows
+                if row["line_key"] in taken or (table == DOCUMENT and row["line_key"] in {NO_LINE, *known})
+            ],
             stored[table],
-            writes=lambda row: row["line_key"] not in kept,
+            writes=lambda row, old, of=table: (  # type: ignore[misc]
+                row["line_key"] not in kept and (of != DOCUMENT or str(old.get("event_id") or "") <= event_id)
+            ),
             removes=lambda row, of=table: (  # type: ignore[misc]
                 row["line_key"] in renamed or (of != DOCUMENT and row["line_key"] in taken)
             ),
         )
 
 
+def _renamed(came: Mapping[Cell, Row], known: Mapping[Cell, Row], whole: Age) -> set[Cell]:
+    """Lines without a position that a state knows by their position now, or by another id.
+
+    A newer state does if it does not name them any more. Where the header does not tell which state is newer, a
+    line that the tables do not know yet tells it, or its id.
+    """
+    if whole is Age.OLDER:
+        return set()
+    more = whole is Age.NEWER or bool(came.keys() - known.keys())
+    ids = {row["line_id"] for row in came.values() if row["position"] is not None}
+    return {
+        key
+        for key, old in known.items()
+        if key not in came and old["position"] is None and (more or (old["line_id"] or NO_LINE) in ids)
+    }
+
+
+def _former_names(came: Mapping[Cell, Row], known: Mapping[Cell, Row], whole: Age) -> set[Cell]:
+    """Lines without a position that an older state names, and that the tables know by their position already.
+
+    Where the header does not tell that it is older, the line with the position, which it does not name, tells it.
+    """
+    if whole is Age.NEWER:
+        return set()
+    later = [row for key, row in known.items() if key not in came and row["position"] is not None]
+    kin = {(name, row[name]) for row in later for name in ("line_id", "original_position") if row[name] is not None}
+    return {
+        key
+        for key, row in came.items()
+        if key not in known
+        and row["position"] is None
+        and (whole is Age.OLDER or any((name, row[name]) in kin for name in ("line_id", "original_position")))
+    }
+
+
 def _is_older(new: Row, old: Row) -> bool:
-    return judge(_mark(new), str(new["data"]), _mark(old), str(old["data"])) is Age.OLDER
+    return _age(new, old) is Age.OLDER
+
+
+def _age(new: Row, old: Row) -> Age:
+    return judge(_mark(new), str(new["data"]), _mark(old), str(old["data"]))
 
 
 def _mark(row: Row) -> Mark:

@@ -92,7 +92,7 @@ def _order_rows(order_id: str, order: JsonObject, mode: str | None) -> SubjectRo
         "logistics_status": text(status.get("logisticsStatus")),
         "last_updated_at": text(header.get("lastUpdatedAt")),
         "version": version(header.get("version")),
-        "data": exact_text(header),
+        "data": exact_text(_without_documents(header, _ORDER_PARTIES)),
     }
     parts: dict[str, list[Row]] = {LINE: [], DELIVERY: [], PRICE: [], DOCUMENT: []}
     documents: list[tuple[str, str, JsonValue]] = [(NO_LINE, *each) for each in _documents(header, _ORDER_PARTIES)]
@@ -143,7 +143,7 @@ def _order_line(line: JsonObject) -> Row:
         "logistics_status": text(status.get("logisticsStatus")),
         "reason": text(line.get("reason")),
         "last_updated_at": text(line.get("lastUpdatedAt")),
-        "data": exact_text(line),
+        "data": exact_text(_without_documents(line, _LINE_PARTIES)),
     }
 
 
@@ -293,6 +293,28 @@ def _documents(holder: JsonObject, parties: Mapping[str, str]) -> Iterator[tuple
     for place, party in parties.items():
         for document in items((obj(holder.get(place)) if place else holder).get("documents")):
             yield party, document
+
+
+def _without_documents(content: JsonObject, parties: Mapping[str, str]) -> JsonObject:
+    """A header or line without what has rows of its own: documents change without a mark of header or line."""
+    for place in parties:
+        holder = content.get(place) if place else content
+        if not isinstance(holder, dict):
+            continue
+        rest = dict(holder)
+        documents = rest.get("documents")
+        if isinstance(documents, list):
+            del rest["documents"]
+            odd: list[JsonValue] = [each for each in documents if not isinstance(each, dict)]
+            if odd:
+                rest["documents"] = odd
+        if not place:
+            content = rest
+        elif rest:
+            content = {**content, place: rest}
+        else:  # an empty half says as little as none, and may be there for its documents only
+            content = {name: value for name, value in content.items() if name != place}
+    return content
 
 
 def _document_rows(belongs_to: str, subject_id: str, documents: Iterable[tuple[str, str, JsonValue]]) -> list[Row]:

@@ -32,7 +32,7 @@ def store(connection: Connection, tables: Tables, event: ErpEvent, subject: Subj
     (key,) = header.primary_key.columns
     found = connection.execute(select(header).where(key == subject.id).with_for_update()).mappings().first()
     stored = {name: _stored(connection, tables[name], subject) for name in subject.parts}
-    writes = judged(subject, None if found is None else dict(found), stored)
+    writes = judged(subject, None if found is None else dict(found), stored, event.id)
     for name in writes.delete:
         _delete(connection, tables[name], writes.delete[name])
     for name, rows in writes.insert.items():

@@ -4,7 +4,8 @@ Quantities, prices and versions are exact: NUMERIC without bounds on PostgreSQL,
 because SQLite's numerics are binary floats and those of other databases cut what is longer than their bounds.
 
 `event_id` of a row is the event that wrote it last. `data` is the whole part of the order or shipment as JSON, with
-every member and every digit, also those that have no column of their own.
+every member and every digit, also those that have no column of their own; lines and documents of an order stand in
+their own rows alone.
 """
 
 from __future__ import annotations

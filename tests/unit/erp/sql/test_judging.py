@@ -35,13 +35,21 @@ def shipment(tick: int, *quantities: int, documents: tuple[str, ...] = ()) -> di
     return {"shipment": {"lines": lines, "meta": {"lastUpdatedAt": moment(tick)}, "supplierShipment": papers}}
 
 
-def after(before: dict[str, Any] | None, body: dict[str, Any], endpoint: Endpoint = Endpoint.ORDER) -> Writes:
-    """What a state does to tables that hold another one."""
+def after(
+    before: dict[str, Any] | None,
+    body: dict[str, Any],
+    endpoint: Endpoint = Endpoint.ORDER,
+    *,
+    event: str = "2",
+    by: str = "1",
+) -> Writes:
+    """What a state of an event does to tables that hold another one, written by another event."""
     new = rows_of(endpoint, "s", body)
     if before is None:
-        return judged(new, None, {table: [] for table in new.parts})
+        return judged(new, None, {table: [] for table in new.parts}, event)
     old = rows_of(endpoint, "s", before)
-    return judged(new, old.header, old.parts)
+    stored = {table: [{**row, "event_id": by} for row in rows] for table, rows in old.parts.items()}
+    return judged(new, {**old.header, "event_id": by}, stored, event)
 
 
 def named(writes: dict[str, list[Row]], table: str, *columns: str) -> list[tuple[Any, ...]]:
@@ -103,6 +111,28 @@ def test_older_state_overwrites_nothing_and_names_what_is_left_out() -> None:
     assert writes.older == ["header", "line 10"]
 
 
+NUMBERED = line("11", 2, ("1", 2), origin="10") | {"id": "l-11"}
+NAMELESS = line(None, 1, ("1", 2), origin="10") | {"id": "l-x"}
+
+
+def test_split_that_has_its_position_is_not_there_twice_after_an_older_state_came_late() -> None:
+    for header in (1, 2):  # older than the tables', or the same
+        late = after(order(2, line("10"), NUMBERED), order(header, line("10"), NAMELESS))
+        assert len(late) == 0
+        assert "line 10/l-x" in late.older
+
+
+def test_split_is_not_removed_by_a_late_state_of_before_it() -> None:
+    for header in (1, 2):
+        assert len(after(order(2, line("10"), NAMELESS), order(header, line("10")))) == 0
+
+
+def test_split_that_gets_its_position_from_an_event_whose_header_is_no_news_is_one_row() -> None:
+    writes = after(order(2, line("10"), NAMELESS), order(2, line("10"), NUMBERED))
+    assert named(writes.delete, LINE, "line_key") == [("10/l-x",)]
+    assert named(writes.insert, LINE, "line_key") == [("11",)]
+
+
 def test_each_line_is_judged_by_itself() -> None:
     before = order(5, line("10", 5, ("1", 5)), line("20", 1, ("1", 1)))
     writes = after(before, order(5, line("10", 3, ("1", 3)), line("20", 4, ("1", 4)), line("30", 2, ("1", 2))))
@@ -118,6 +148,36 @@ def test_older_state_still_brings_a_document_that_is_not_known() -> None:
     writes = after(newer, older)
     assert named(writes.insert, DOCUMENT, "code") == [("B",)]
     assert writes.update == {}
+
+
+def papers(*revisions: str) -> dict[str, Any]:
+    return {"documents": [{"code": f"D{number}", "revision": each} for number, each in enumerate(revisions)]}
+
+
+def test_documents_that_a_document_event_brought_are_not_taken_back_by_a_state_of_before_it() -> None:
+    # It leaves the marks of header and lines as they are, so these tell nothing.
+    at = line("10", 1, ("1", 5))
+    before_it = order(1, at)
+    after_it = order(1, at | {"supplierLine": papers("A")}, buyerOrder=papers("A", "B"), **papers("A"))
+    late = after(after_it, before_it, event="1", by="2")
+    assert (len(late), late.update) == (0, {})
+    assert {table: len(rows) for table, rows in after(before_it, after_it).insert.items()} == {DOCUMENT: 4}
+
+
+def test_revision_of_a_document_is_not_taken_back_by_an_event_that_came_earlier() -> None:
+    first, second = (
+        order(1, line("10") | papers("A"), **papers("A")),
+        order(1, line("10") | papers("B"), **papers("B")),
+    )
+    assert named(after(first, second, event="2", by="1").update, DOCUMENT, "revision") == [("B",), ("B",)]
+    assert len(after(second, first, event="1", by="2")) == 0
+    assert len(after(second, first, event="2", by="2")) == 2
+
+
+def test_what_is_no_document_of_the_contract_stays_in_data() -> None:
+    writes = after(None, order(1, {**line("10"), "documents": ["odd", {"code": "A"}]}))
+    assert '"documents":["odd"]' in str(writes.insert[LINE][0]["data"])
+    assert named(writes.insert, DOCUMENT, "code") == [("A",)]
 
 
 def test_header_of_the_same_moment_is_judged_by_its_version() -> None:
