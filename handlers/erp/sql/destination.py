@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from handlers.erp.sql.address import open_engine, shown
 from handlers.erp.sql.faults import outcome_of
 from handlers.erp.sql.rows import SubjectRows, rows_of
-from handlers.erp.sql.storing import note_documents, note_event, store, was_handed_over
+from handlers.erp.sql.storing import locked_header, note_documents, note_event, store, was_handed_over
 from handlers.erp.sql.tables import tables
 from handlers.erp.sql.watch import Watch
 from handlers.interface import (
@@ -129,13 +129,14 @@ class SqlDestination:
     def _write(
         self, connection: Connection, event: ErpEvent, subject: SubjectRows | None, data: str | None
     ) -> Accepted:
+        header = None if subject is None else locked_header(connection, self._tables, subject)
         if was_handed_over(connection, self._tables, event):
             return Accepted("it is there already")
         note_documents(connection, self._tables, event)
         if subject is None:
             note_event(connection, self._tables, event, "no subject", data)
             return Accepted("nothing tells what it is about; it stands in the table of events")
-        writes = store(connection, self._tables, event, subject)
+        writes = store(connection, self._tables, event, subject, header)
         outcome = "older" if writes.older and not len(writes) else "written"
         note_event(connection, self._tables, event, outcome, None)
         note = f"{len(writes)} row{'' if len(writes) == 1 else 's'} changed"

@@ -1,4 +1,9 @@
-"""One event into the tables, in one transaction that its caller opens and ends."""
+"""One event into the tables, in one transaction that its caller opens and ends.
+
+Rows are compared and then inserted or updated, not written by an upsert of the database's own (ON CONFLICT, MERGE):
+that would overwrite what somebody else wrote a moment ago without judging which of the two is newer. Of two that
+insert the same order for the first time, one fails and comes again; then it finds the row, locks it and judges.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +20,17 @@ from handlers.erp.sql.tables import DOCUMENT_FILE, EVENT, Tables
 from handlers.interface import Endpoint, ErpEvent
 
 
+def locked_header(connection: Connection, tables: Tables, subject: SubjectRows) -> Row | None:
+    """The row of the order or shipment as it is there, locked so that nobody else changes any of its rows.
+
+    To be read before anything else: some databases show the state of a transaction's first look until its end.
+    """
+    header = tables[SHIPMENT if subject.endpoint is Endpoint.SHIPMENT else ORDER]
+    (key,) = header.primary_key.columns
+    found = connection.execute(select(header).where(key == subject.id).with_for_update()).mappings().first()
+    return None if found is None else dict(found)
+
+
 def was_handed_over(connection: Connection, tables: Tables, event: ErpEvent) -> bool:
     """Whether an earlier attempt at this very handover came to its end."""
     table = tables[EVENT]
@@ -22,18 +38,17 @@ def was_handed_over(connection: Connection, tables: Tables, event: ErpEvent) -> 
     return connection.execute(question).first() is not None
 
 
-def store(connection: Connection, tables: Tables, event: ErpEvent, subject: SubjectRows) -> Writes:
+def store(
+    connection: Connection, tables: Tables, event: ErpEvent, subject: SubjectRows, header: Row | None
+) -> Writes:
     """Bring the tables to this state of the order or shipment; what was done.
 
-    Unchanged rows are not written. The row of the order or shipment is locked first, so that nobody else reads
-    lines that are about to change.
+    `header` is what `locked_header` gave. Unchanged rows are not written.
     """
-    header = tables[SHIPMENT if subject.endpoint is Endpoint.SHIPMENT else ORDER]
-    (key,) = header.primary_key.columns
-    found = connection.execute(select(header).where(key == subject.id).with_for_update()).mappings().first()
     stored = {name: _stored(connection, tables[name], subject) for name in subject.parts}
-    writes = judged(subject, None if found is None else dict(found), stored, event.id)
-    for name in writes.delete:
+    writes = judged(subject, header, stored, event.id)
+    # The parts before the whole, as foreign keys of the reader's own want it; and the whole before the parts.
+    for name in reversed(writes.delete):
         _delete(connection, tables[name], writes.delete[name])
     for name, rows in writes.insert.items():
         if rows:

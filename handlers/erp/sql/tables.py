@@ -32,6 +32,7 @@ from sqlalchemy.dialects import mssql, mysql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from handlers.erp.sql.cells import cut
 from handlers.erp.sql.rows import (
     DELIVERY,
     DOCUMENT,
@@ -44,6 +45,9 @@ from handlers.erp.sql.rows import (
     SHIPMENT,
     SHIPMENT_LINE,
 )
+
+#: Characters of a name; PostgreSQL has 63 at most.
+_MAX_NAME = 60
 
 EVENT = "event"
 DOCUMENT_FILE = "document_file"
@@ -94,7 +98,7 @@ def tables(prefix: str, schema: str | None) -> Tables:
                 for column, kind in keys.items()
             ),
             *(Column(column, kind) for column, kind in columns.items()),
-            *(Index(f"{prefix}{name}_{column}", column) for column in _INDEXED.get(name, ())),
+            *(Index(cut(f"{prefix}{name}_{column}", _MAX_NAME), column) for column in _INDEXED.get(name, ())),
         )
         for name, (keys, columns) in _COLUMNS.items()
     }

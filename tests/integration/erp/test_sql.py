@@ -337,11 +337,82 @@ def test_same_order_for_the_first_time_from_two_services_at_once_becomes_one(dat
         thread.start()
     for thread in threads:
         thread.join(60)
-    # Two that come third may have to come again; nothing is half written.
-    told = [outcome for outcome in outcomes if isinstance(outcome, Accepted)]
-    assert len(told) >= 2
-    assert len(database.rows("event", "event_id")) == 1 + len(told)
-    assert len(database.rows("delivery", "order_id")) == 2
+    assert [type(outcome) for outcome in outcomes] == [Accepted] * 4, outcomes
+    assert len(database.rows("event", "event_id")) == 5
+    # Whoever came last, the newest state stays.
+    assert database.rows("delivery", "order_id", "quantity") == [
+        ("company-PO1", Decimal(4)),
+        ("company-PO9", Decimal(1)),
+    ]
+
+
+def test_same_event_from_two_services_at_once_is_written_once(database: Database) -> None:
+    deliver(database.open(), event(99), order_of(1))
+    barrier = threading.Barrier(4)
+    outcomes: list[Outcome] = []
+
+    def work() -> None:
+        destination = database.open()
+        barrier.wait()
+        outcomes.append(deliver(destination, event(2), order_of(2)))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(map(accepted, outcomes)) == ["3 rows changed", *["it is there already"] * 3]
+    assert database.rows("delivery", "quantity") == [(Decimal(2),)]
+
+
+def test_rows_that_somebody_made_by_hand_are_taken_over(database: Database) -> None:
+    destination = database.open()
+    deliver(destination, event(9, "company-PO9"), order_of(1, number="PO9"))
+    database.do("INSERT INTO tradecloud_order_line (order_id, line_key) VALUES ('company-PO1', '10')")
+    database.do(
+        "INSERT INTO tradecloud_delivery (order_id, line_key, kind, delivery_key)"
+        " VALUES ('company-PO1', '10', 'current', '1')"
+    )
+    accepted(deliver(destination, event(1), order_of(1)))
+    database.do("DELETE FROM tradecloud_purchase_order WHERE order_id = 'company-PO1'")
+    accepted(deliver(destination, event(2), order_of(2)))
+    assert database.rows("order_line", "order_id", "item_number") == [
+        ("company-PO1", "A-1"),
+        ("company-PO9", "A-1"),
+    ]
+    assert ("company-PO1", Decimal(2)) in database.rows("delivery", "order_id", "quantity")
+
+
+def split(tick: int, position: str | None) -> JsonObject:
+    """An order with a line that was split off, which has that position."""
+    line: Any = {
+        "id": "l-11",
+        "buyerLine": {"position": position, "originalPosition": "10"},
+        "statusLine": {"scheduledDelivery": {"date": "2026-12-01", "quantity": 1}, "prices": {}},
+        "supplierLine": {"documents": [{"code": "A"}]},
+        "lastUpdatedAt": moment(tick),
+    }
+    body: Any = {"singleDeliveryOrderEvent": {"orderId": "company-PO1", "lines": [line], "version": tick}}
+    whole: JsonObject = body
+    return whole
+
+
+def test_foreign_keys_of_the_reader_are_no_trouble(on_postgresql: Database) -> None:
+    destination = on_postgresql.open()
+    deliver(destination, event(9, "company-PO9"), order_of(1, number="PO9"))
+    on_postgresql.do(
+        "ALTER TABLE tradecloud_order_line ADD FOREIGN KEY (order_id) REFERENCES tradecloud_purchase_order"
+    )
+    for table in ("delivery", "price"):
+        on_postgresql.do(
+            f"ALTER TABLE tradecloud_{table} ADD FOREIGN KEY (order_id, line_key) REFERENCES tradecloud_order_line"
+        )
+    accepted(deliver(destination, event(1), split(1, None)))
+    accepted(deliver(destination, event(2), split(2, "11")))
+    assert on_postgresql.rows("order_line", "order_id", "line_key") == [
+        ("company-PO1", "11"),
+        ("company-PO9", "10"),
+    ]
 
 
 # Tables
@@ -376,6 +447,17 @@ def test_prefix_and_further_columns_of_the_reader_are_no_trouble(database: Datab
     accepted(deliver(destination, event(1), order_of(1)))
     database.do("ALTER TABLE purchase_order ADD COLUMN seen_by_erp INTEGER DEFAULT 7")
     accepted(deliver(database.open(table_prefix=""), event(2), order_of(2)))
+
+
+def test_longest_prefix_of_the_settings_and_odd_names_are_taken(database: Database) -> None:
+    destination = database.open(table_prefix="x" * 30)
+    number = "PO'1\"; DROP TABLE x -- %s :a ü😀"
+    accepted(deliver(destination, event(1, f"company-{number}"), order_of(1, number=number)))
+    assert accepted(deliver(destination, event(2, f"company-{number}"), order_of(2, number=number)))
+    with database.connection() as connection:
+        at = f"{database.schema}." if database.schema else ""
+        (found,) = connection.execute(text(f"SELECT order_id FROM {at}{'x' * 30}purchase_order"))  # noqa: S608
+    assert found == (f"company-{number}",)
 
 
 def test_statements_that_are_printed_create_tables_that_suffice(database: Database) -> None:
