@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 import subprocess
+import sys
 import threading
 from collections.abc import Callable
 
@@ -44,7 +45,10 @@ def _action(wish: StepWish, control: str | None) -> Callable[[threading.Event], 
 
 def _run(command: str) -> None:
     try:
-        status = subprocess.run(shlex.split(command), check=False, timeout=_SECONDS).returncode  # noqa: S603
+        # What it says goes where people look: the other stream may be JSON for a program.
+        status = subprocess.run(  # noqa: S603
+            shlex.split(command), check=False, timeout=_SECONDS, stdout=sys.stderr
+        ).returncode
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         raise SandboxError(f"the step `{command}` cannot be carried out: {error}") from error
     if status != 0:

@@ -11,6 +11,9 @@ from random import Random
 from sandbox.story.clock import Clock
 from sandbox.wire.json_text import JsonObject
 
+#: The supplier's event whose name does not say so.
+_BY_SUPPLIER = ("OrderLinesItemDetailsChanged",)
+
 
 class Webhook(StrEnum):
     """The three webhooks of a company, each with its own URL and credentials (behaviour.md section 1)."""
@@ -82,7 +85,7 @@ class Journal:
             "source": {
                 "traceId": self.uuid(),
                 "userId": self.uuid(),
-                "companyId": self.companies["Supplier" in name],
+                "companyId": self.companies["Supplier" in name or name in _BY_SUPPLIER],
             },
             "createdDateTime": self.clock.stamp,
         }

@@ -39,7 +39,8 @@ def mark_delivered(order: Order, party: str, lines: list[Line]) -> None:
     """All of it is at the buyer."""
     for line in lines:
         line.with_logistics("Delivered")
-        line.flags["delivered"] = True
+        if party == "Buyer":
+            line.flags["delivered"] = True
     order.tell(f"OrderLinesMarkedAsDeliveredBy{party}", lines)
 
 
@@ -102,15 +103,18 @@ def reschedule(order: Order, lines: list[Line], outcome: str) -> None:
     order.tell(f"OrderLinesShipmentReschedule{outcome}ByBuyer", lines)
 
 
-def ship(order: Order, number: int, *, short: bool = False) -> Shipment:
-    """The supplier sends goods of all lines; `short`: less than planned, the rest as a backorder."""
+def ship(order: Order, number: int, *, short: bool = False, rest: bool = False) -> Shipment:
+    """The supplier sends goods of all lines; `short`: less than planned; `rest`: what then was a backorder."""
     loads = []
     for place, line in enumerate(line for line in order.lines if line.state != CANCELLED):
         for delivery in line.valid.deliveries:
-            quantity = delivery.quantity / 4 if short else delivery.quantity
-            rest = delivery.quantity - quantity if short else None
+            part = delivery.quantity / 4
+            quantity = part if short else delivery.quantity - part if rest else delivery.quantity
+            backorder = delivery.quantity - part if short else None
             carrier = None if place % 3 == 2 else f"BICU123456{place % 3}"
-            loads.append(Load(line, None if order.traits.single else delivery.position, quantity, rest, carrier))
+            loads.append(
+                Load(line, None if order.traits.single else delivery.position, quantity, backorder, carrier)
+            )
     # A despatch advice has at most as many lines as an order (behaviour.md section 6).
     shipment = Shipment(f"SN-{order.number}-{number}", order, order.journal, loads[:500], id=order.journal.uuid())
     shipment.identifiers["carrierShipmentNumber"] = f"CSN{order.random.randrange(10**9):09}"

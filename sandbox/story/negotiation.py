@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 from sandbox.story import future
 from sandbox.story.line import (
@@ -55,6 +56,10 @@ def add_lines(order: Order, count: int) -> list[Line]:
                     "name": order.random.choice(ITEMS),
                     "purchaseUnitOfMeasureIso": "PCE",
                     "supplierItemNumber": f"{order.random.randrange(10**4):06}",
+                    "dimensions": [
+                        {"attribute": "mass", "measure": Decimal("0.0250"), "unitOfMeasureUnece": "KGM"},
+                        {"attribute": "length", "measure": Decimal(45), "unitOfMeasureUnece": "MMT"},
+                    ],
                 },
                 id=f"{order.id}-{position}",
             )

@@ -96,7 +96,8 @@ class Order:
         self._write(name, lines)
 
     def resend(self, name: str) -> None:
-        """The whole order once more, with the version and the stamp of its last change."""
+        """The whole order once more, with the version and the stamp of its last change, in a new message."""
+        self.journal.clock.advance()
         self.told = Told(self.version, self.changed_at, self.told.reason)
         self._write(name, self.lines)
 
@@ -176,6 +177,21 @@ class Order:
             "description": self.description,
             "orderType": self.order_type,
             "contact": {"email": self.buyer_contact},
+            "erpIssueDateTime": "2026-08-31T16:05:00",
+            "buyerParty": {
+                "id": "8712345000018",
+                "idScheme": "GLN",
+                "names": [place.name, f"c/o {place.city}"],
+                "addressLines": [place.street, "3. OG / floor 3"],
+                "postalCode": place.postal_code,
+                "city": place.city,
+                "countryCodeIso2": place.country,
+            },
+            "properties": [
+                {"key": "Kostenstelle", "value": "007"},
+                {"key": "Hinweis", "value": "erste Zeile\nline 2 & <3>"},
+            ],
+            "labels": ["express", "Prüfung 100 %"],
             "destination": {
                 "code": "0001",
                 "names": [place.name],

@@ -55,10 +55,14 @@ class Shipment:
             load.changed_at = self.changed_at
         for place in documents or ():
             self._documents_changed[place] = self.changed_at
-        self.resend(name)
+        self._write(name)
 
     def resend(self, name: str) -> None:
-        """The whole shipment, unchanged."""
+        """The whole shipment once more, unchanged; the message is a new one."""
+        self.journal.clock.advance()
+        self._write(name)
+
+    def _write(self, name: str) -> None:
         self.journal.write(Webhook.SHIPMENT, self.id, name, ("shipment", self.true_state()))
 
     def true_state(self) -> JsonObject:

@@ -25,6 +25,11 @@ def payload(event: Event) -> Any:
     return next(event.body[kind] for kind in PAYLOADS if kind in event.body)
 
 
+def meta(event: Event) -> Any:
+    """Of the message; it stands at the body or in the payload."""
+    return event.body.get("meta") or payload(event)["meta"]
+
+
 def is_order_event(event: Event) -> bool:
     """Whether it tells header and lines of an order."""
     return "orderEvent" in event.body or "singleDeliveryOrderEvent" in event.body

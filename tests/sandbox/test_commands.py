@@ -100,6 +100,15 @@ def test_steps_run_a_command_and_post_to_the_control_port(tmp_path: Path) -> Non
     assert 0 < paths.index("/identity/rotate") < len(paths) - 1
 
 
+def test_what_a_command_of_a_step_says_does_not_mix_with_the_json(tmp_path: Path) -> None:
+    scenario = tmp_path / "mine.yaml"
+    scenario.write_text("title: mine\norders: 1\nsteps:\n  - {at: 1, command: echo restarted}\n")
+    with Receiver() as receiver:
+        status, out, error = run("send", str(scenario), "--url", receiver.url, "--folder", str(tmp_path), "--json")
+    assert (status, error) == (0, "restarted\n")
+    assert json.loads(out)["left"] == 0
+
+
 def test_the_platforms_stand_in_is_filled_before_the_first_event(tmp_path: Path) -> None:
     scenario = tmp_path / "mine.yaml"
     scenario.write_text("title: mine\norders: 2\nstories: {administration: 1, shipment: 1}\n")

@@ -13,6 +13,7 @@ import yaml
 from sandbox.story import future
 from sandbox.story.event import Webhook
 from sandbox.story.line import ISSUED, REJECTED, ImpossibleError
+from sandbox.story.order import BUYER_COMPANY, SUPPLIER_COMPANY
 from sandbox.story.telling import Story, event_names
 from sandbox.truth import differences
 from sandbox.wire import json_text
@@ -23,6 +24,7 @@ from tests.sandbox.reading import (
     is_order_event,
     lines_told,
     merged,
+    meta,
     payload,
     shipment_lines,
     stories,
@@ -119,6 +121,63 @@ def test_a_shipments_stamp_rises_with_each_event_but_a_resend(told: list[Story])
             stamps = [(event.name, instant(payload(event)["meta"]["lastUpdatedAt"])) for event in events]
             for (_, earlier), (name, later) in pairwise(stamps):
                 assert later == earlier if "Resent" in name else later > earlier, name
+
+
+def test_each_message_is_made_later_than_the_one_before_it_also_when_it_is_sent_again(told: list[Story]) -> None:
+    for story in told:
+        made = [instant(meta(event)["createdDateTime"]) for event in story.events]
+        assert all(earlier < later for earlier, later in pairwise(made)), story.plot
+
+
+def test_the_party_that_acted_is_the_company_of_the_message(told: list[Story]) -> None:
+    for story in told:
+        for event in story.events:
+            by_supplier = event.name.endswith("BySupplier") or event.name == "OrderLinesItemDetailsChanged"
+            company = SUPPLIER_COMPANY if by_supplier else BUYER_COMPANY
+            assert meta(event)["source"]["companyId"] == company, event.name
+
+
+def test_indicators_of_the_buyer_are_not_set_by_the_supplier(told: list[Story]) -> None:
+    looked_at = 0
+    for story in told:
+        for event in story.events:
+            if event.name == "OrderLinesMarkedAsDeliveredBySupplier":
+                for line in payload(event)["lines"]:
+                    assert line["status"]["logisticsStatus"] == "Delivered"
+                    assert "delivered" not in line["buyerLine"].get("indicators", {})
+                    looked_at += 1
+    assert looked_at > 5
+
+
+def test_shipments_of_one_line_come_to_what_was_ordered(told: list[Story]) -> None:
+    for story in told:
+        if story.plot != "shipment":
+            continue
+        first, second = story.shipments
+        for one, other in zip(first.loads[1:], second.loads[1:], strict=True):  # the first one was corrected
+            assert one.backorder == other.quantity
+
+
+def test_every_array_of_orders_is_told_with_more_than_one_item_in_both_formats() -> None:
+    told = stories(108)
+    for xml in (False, True):
+        longest: dict[str, int] = {}
+        for story in told:
+            for event in story.events:
+                if event.xml is xml and is_order_event(event):
+                    count_items(event.body, longest)
+        wanted = {"lines", "names", "addressLines", "properties", "documents", "notes", "labels", "dimensions"}
+        wanted |= {"deliverySchedule", "deliveryScheduleIncludingRequests", "deliveryHistory"}
+        assert {name for name, count in longest.items() if count > 1} >= wanted
+
+
+def count_items(value: Any, longest: dict[str, int]) -> None:
+    """The most items of each array."""
+    for name, part in value.items() if isinstance(value, dict) else ():
+        if isinstance(part, list):
+            longest[name] = max(longest.get(name, 0), len(part))
+        for each in part if isinstance(part, list) else [part]:
+            count_items(each, longest)
 
 
 def test_message_ids_are_unique(told: list[Story]) -> None:

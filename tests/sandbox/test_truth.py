@@ -45,7 +45,7 @@ def test_what_means_the_same_is_no_difference(order: Any) -> None:
     def spell(known: Any) -> None:
         known["lines"].reverse()
         known["meta"] = {"messageId": "of the last message"}
-        known["buyerOrder"]["labels"] = []
+        known["buyerOrder"]["customLabels"] = []
         known["supplierOrder"]["notes"] = None
         known["buyerOrder"]["documents"] = list(reversed(known["buyerOrder"].get("documents", [])))
         prices = known["lines"][0]["prices"]

@@ -52,6 +52,13 @@ def shown(url: URL) -> str:
     return f"{url.get_backend_name()} at {place}" + (f", database {url.database}" if url.database else "")
 
 
+def secrets_of(url: URL) -> tuple[str, ...]:
+    """What must not be told of it: the password, and passwords behind the question mark."""
+    behind = [value for name, value in url.query.items() if "pass" in name.lower() or "pwd" in name.lower()]
+    found = [str(url.password or ""), *(each for each in behind if isinstance(each, str))]
+    return tuple(each for each in found if each)
+
+
 def open_engine(text: str, *, timeout: float, connections: int) -> Engine:
     """An engine; nothing is connected yet.
 
@@ -77,6 +84,11 @@ def open_engine(text: str, *, timeout: float, connections: int) -> Engine:
         raise AddressError(f"{url.drivername} needs the Python package {package}; install it") from None
     except (ArgumentError, TypeError, ValueError) as error:
         raise AddressError(f"the address cannot be used: {type(error).__name__}") from None
+    if engine.dialect.is_async:
+        raise AddressError(
+            f"{url.drivername} is for programs of another kind (asyncio); name a driver without async, "
+            "such as postgresql+psycopg"
+        )
     if engine.dialect.name == "sqlite":
         _begin_at_once(engine)
     return engine

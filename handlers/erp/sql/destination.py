@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, Table, inspect, make_url, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
-from handlers.erp.sql.address import open_engine, shown
+from handlers.erp.sql.address import open_engine, secrets_of, shown
 from handlers.erp.sql.faults import outcome_of
 from handlers.erp.sql.rows import SubjectRows, rows_of
 from handlers.erp.sql.storing import locked_header, note_documents, note_event, store, was_handed_over
@@ -58,7 +58,7 @@ class SqlDestination:
         """
         url = make_url(database_url)
         self._place = shown(url)
-        self._secrets = (str(url.password),) if url.password else ()
+        self._secrets = secrets_of(url)
         self._timeout = timeout
         self._create = create
         self._schema = schema
