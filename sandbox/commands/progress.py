@@ -8,7 +8,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from sandbox.delivery.summary import Summary
+from sandbox.delivery.summary import Summary, counted
 
 
 class Bar:
@@ -41,6 +41,6 @@ class Bar:
         self._progress.update(
             self._task,
             completed=summary.delivered + dropped,
-            repeated=summary.repeated.total(),
-            dropped=dropped,
+            repeated=counted(summary.repeated),
+            dropped=counted(summary.dropped),
         )

@@ -86,6 +86,9 @@ def send(
     order_url = base + target.checked_path("--order-path", order_path)
     documents_url = base + target.checked_path("--documents-path", documents_path or order_path)
     shipment_url = base + target.checked_path("--shipment-path", shipment_path)
+    # The stories go to the platform's stand-in, too.
+    platform = platform and target.checked(platform, i_own_the_target, "--platform")
+    control = control and target.checked(control, i_own_the_target, "--control")
     wanted = reading.read(scenario)
     if seed is not None:
         wanted = wanted.model_copy(update={"seed": seed})
@@ -107,7 +110,7 @@ def send(
         destinations[Webhook.SHIPMENT] = Destination(shipment_url, own)
     steps = steps_of(wanted.steps, len(planned), control)
     if platform is not None:
-        fill(platform.rstrip("/"), stories)
+        fill(platform, stories)
     truth.write(folder, stories)
     with Bar(len(planned)) as bar, ended_in_order():
         summary = Sender(

@@ -80,8 +80,8 @@ class Summary:
                 f"{self.delivered}"
                 + (f", {self.duplicates} of them for the second time" if self.duplicates else ""),
             ),
-            ("repeated", _counted(self.repeated)),
-            ("dropped", _counted(self.dropped)),
+            ("repeated", counted(self.repeated)),
+            ("dropped", counted(self.dropped)),
         ]
         if self.left:
             facts.append(("left", f"{self.left}, because the run was interrupted"))
@@ -100,7 +100,8 @@ class Summary:
         return {"p50": ordered[round(last * 0.5)], "p95": ordered[round(last * 0.95)], "max": ordered[-1]}
 
 
-def _counted(counter: Counter[str]) -> str:
+def counted(counter: Counter[str]) -> str:
+    """How many, and of what, the most frequent first."""
     if not counter:
         return "0"
     return f"{counter.total()} ({', '.join(f'{answer}: {count}' for answer, count in counter.most_common())})"

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from sandbox.errors import SandboxError
 
 
-def checked(url: str, allowed: str | None) -> str:
-    """The base URL without a slash at its end.
+def checked(url: str, allowed: str | None, option: str = "--url") -> str:
+    """The base URL of that option without a slash at its end.
 
     Raises:
         SandboxError: it is no URL, or names another machine without its owner's word.
@@ -18,13 +18,13 @@ def checked(url: str, allowed: str | None) -> str:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError as error:
-        raise SandboxError(f"--url {url}: {error}") from error
+        raise SandboxError(f"{option} {url}: {error}") from error
     # What stands before an @ would become credentials, in place of the wanted ones.
     if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment or "@" in parts.netloc:
-        raise SandboxError(f"--url {url}: write it as https://host:port")
+        raise SandboxError(f"{option} {url}: write it as https://host:port")
     if not on_loopback(host) and host != allowed:
         raise SandboxError(
-            f"--url {url}: {host} is another machine, and what is sent to it may become real orders; "
+            f"{option} {url}: {host} is another machine, and what is sent to it may become real orders; "
             f"if it is a test system of yours, say so: --i-own-the-target {host}"
         )
     return url.rstrip("/")

@@ -158,6 +158,14 @@ def test_the_platforms_stand_in_is_filled_before_the_first_event(tmp_path: Path)
             "--shipment-path .example/x: a path begins with /",
         ),
         (("send", "first-try", "--url", "https://localhost:1", "--user", "me:you"), "no colon"),
+        (
+            ("send", "first-try", "--url", "http://localhost:1", "--platform", "http://erp.example"),
+            "--platform http://erp.example: erp.example is another machine",
+        ),
+        (
+            ("send", "first-try", "--url", "http://localhost:1", "--control", "localhost:1"),
+            "--control localhost:1: write it as",
+        ),
         (("scenarios", "dya"), "there are day, "),
         (("compare", "no-such-folder"), "No such file"),
     ],
