@@ -161,21 +161,34 @@ class SqlDestination:
         with self._preparing:
             if self._ready:
                 return
+            failure = self._create_missing(connection, seconds)
+            with connection.begin():
+                # Another service may have created them at the same time.
+                if failure is not None and self._missing_tables(connection):
+                    raise _NotReadyError(self._cannot_create(failure)) from failure
+                self._require_columns(connection)
+            self._ready = True
+
+    def _create_missing(self, connection: Connection, seconds: float) -> DBAPIError | None:
+        """Create the tables that are not there; what the database said against it.
+
+        Raises:
+            _NotReadyError: something is missing, and may not be created.
+        """
+        try:
             with connection.begin():
                 self._limit(connection, seconds)
                 missing = self._missing_tables(connection)
-                if missing and self._create:
-                    try:
-                        self._tables.metadata.create_all(connection, tables=missing)
-                    except DBAPIError as error:
-                        raise _NotReadyError(self._cannot_create(error)) from error
-                elif missing:
+                if missing and not self._create:
                     raise _NotReadyError(
                         f"there is no table {missing[0].fullname}; create it, or allow it by create = true"
                     )
-            with connection.begin():
-                self._require_columns(connection)
-            self._ready = True
+                self._tables.metadata.create_all(connection, tables=missing)
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise
+            return error
+        return None
 
     def _missing_tables(self, connection: Connection) -> list[Table]:
         inspector = inspect(connection)

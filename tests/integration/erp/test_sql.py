@@ -426,6 +426,23 @@ def test_tables_are_not_created_where_that_is_not_allowed(database: Database) ->
     accepted(deliver(database.open(create=False), event(), order_of()))
 
 
+def test_tables_that_two_services_create_at_once_cost_no_attempt(database: Database) -> None:
+    barrier = threading.Barrier(4)
+    outcomes: list[Outcome] = []
+
+    def work(number: int) -> None:
+        destination = database.open()
+        barrier.wait()
+        outcomes.append(deliver(destination, event(number, f"company-PO{number}"), order_of(number=f"PO{number}")))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert [accepted(outcome) for outcome in outcomes] == ["3 rows changed"] * 4
+
+
 def test_table_that_was_removed_is_created_again(database: Database) -> None:
     destination = database.open()
     deliver(destination, event(1), order_of(1))
