@@ -1,4 +1,4 @@
-"""Ending a command in order: by Ctrl+C, or by SIGTERM, which is as good."""
+"""Ending a command in order: by Ctrl+C, or by SIGTERM or a terminal that is closed, which are as good."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from contextlib import contextmanager
 
 @contextmanager
 def ended_in_order() -> Iterator[None]:
-    """Both raise KeyboardInterrupt inside, also where a shell has its background jobs ignore Ctrl+C."""
+    """All of them raise KeyboardInterrupt inside, also where a shell has its background jobs ignore Ctrl+C."""
 
     def interrupted(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupted) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup, where it is to go on
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, interrupted) for number in numbers}
     try:
         yield
     finally:

@@ -72,7 +72,7 @@ def test_folder_in_which_a_service_works_is_not_removed(tmp_path: Path) -> None:
     assert (tmp_path / "inbox.db").read_text() == "events"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_demo_that_is_ended_leaves_no_service_behind(tmp_path: Path, number: signal.Signals) -> None:
     folder = tmp_path / "day"
     process = subprocess.Popen(
