@@ -182,6 +182,7 @@ def read(name: str) -> Scenario:
     """
     text = text_of(name)
     try:
+        _check_keys(name, yaml.compose(text, yaml.SafeLoader))
         return Scenario.model_validate(yaml.safe_load(text))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
@@ -192,6 +193,19 @@ def read(name: str) -> Scenario:
         first, more = error.errors()[0], error.error_count() - 1
         others = f" (and {more} more)" if more else ""
         raise SandboxError(f"{name}, line {_line(text, first['loc'])}: {_sentence(first)}{others}") from error
+
+
+def _check_keys(name: str, node: yaml.Node | None) -> None:
+    """Of a key that stands there twice YAML takes the last, and says nothing."""
+    lines: dict[str, int] = {}
+    for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
+        line, word = key.start_mark.line + 1, str(key.value)
+        if word in lines:
+            raise SandboxError(f"{name}, line {line}: {word} is there already, in line {lines[word]}")
+        lines[word] = line
+        _check_keys(name, value)
+    for item in node.value if isinstance(node, yaml.SequenceNode) else ():
+        _check_keys(name, item)
 
 
 def _is_yaml(name: str) -> bool:

@@ -34,6 +34,8 @@ def test_a_file_of_the_users_own_is_read_with_defaults(tmp_path: Path) -> None:
     [
         (GOOD + "delivery:\n  speed: 0\n", "line 4: delivery.speed: "),
         (GOOD + "delivery:\n  speed: .inf\n", "line 4: delivery.speed: "),
+        (GOOD + "stories: {split: 1}\nstories: {smooth: 1}\n", "line 4: stories is there already, in line 3"),
+        (GOOD + "delivery:\n  pace: 1\n  speed: 2\n  pace: 3\n", "line 6: pace is there already, in line 4"),
         (GOOD + "delivery:\n  spead: 2\n", "line 4: delivery.spead: no such key"),
         (GOOD + "stories:\n  smoth: 2\n", "line 3: stories: no story is called smoth; there are smooth, "),
         (GOOD + "stories:\n  smooth: 0\n", "line 3: stories: at least one needs a weight above 0"),
