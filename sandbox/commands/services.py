@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import runpy
 import sys
+from importlib import import_module
 
 import typer
 
@@ -13,12 +13,12 @@ AS_GIVEN = {"allow_extra_args": True, "ignore_unknown_options": True, "help_opti
 
 def identity(context: typer.Context) -> None:
     """Run the identity provider."""
-    _run("sandbox.identity", context)
+    _run("sandbox.identity.__main__", context)
 
 
 def platform(context: typer.Context) -> None:
     """Run the API of the platform: login, documents, polling."""
-    _run("sandbox.platform", context)
+    _run("sandbox.platform.__main__", context)
 
 
 def erp(context: typer.Context) -> None:
@@ -28,4 +28,5 @@ def erp(context: typer.Context) -> None:
 
 def _run(module: str, context: typer.Context) -> None:
     sys.argv = [module, *context.args]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    # Imported, not run as a main module: one that is imported already would be there twice.
+    sys.exit(import_module(module).main())

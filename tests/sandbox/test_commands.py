@@ -235,3 +235,14 @@ def test_compare_prints_differences_and_ends_with_1(tmp_path: Path) -> None:
     assert status == 1
     different: Any = json.loads(out)["different"]
     assert different[0]["differences"][0].endswith('/status/processStatus: "Completed" expected, "Complete" known')
+
+
+@pytest.mark.parametrize("service", ["identity", "platform", "erp"])
+def test_services_have_options_of_their_own_and_no_word_beside_them(service: str) -> None:
+    status, out, error = run(service, "--help")
+    assert (status, error) == (0, "")
+    assert out.startswith(f"usage: python -m sandbox.{service} ")
+    status, out, error = run(service, "--host", "0.0.0.0")
+    assert (status, out) == (1, "")
+    assert error.startswith(f"sandbox.{service}: ")
+    assert error.count("\n") == 1
