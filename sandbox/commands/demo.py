@@ -48,19 +48,26 @@ def demo(
 def told(day: Day, folder: Path) -> str:
     """The end of the day for a person."""
     known = day.orders + day.shipments
+    facts = [
+        ("different messages sent", day.summary.planned - day.summary.duplicates, ""),
+        ("dropped by the sender", day.summary.dropped.total(), ""),
+        ("lost", len(day.lost), ""),
+        ("events accepted by the service", day.accepted, ""),
+        ("not done", day.unfinished, ""),
+        ("without news for the ERP", day.accepted - len(day.handed_over), " (late, or nothing changed)"),
+        ("handed over, says the service", len(day.handed_over), ""),
+        ("booked, says the ERP", len(day.booked), ""),
+        ("documents that orders still name", len(day.named), ""),
+        ("of them files at the service", len(day.named & day.fetched), ""),
+        ("orders and shipments", known, ""),
+        ("known member by member as they are", known - len(day.different), ""),
+        ("seconds", round(day.seconds), ""),
+    ]
     lines = [
         "",
         day.summary.as_text(),
         "",
-        f"{'dropped':<36}{day.summary.dropped.total():>8}",
-        f"{'lost':<36}{len(day.lost):>8}",
-        f"{'events accepted by the service':<36}{day.accepted:>8}",
-        f"{'of them not done':<36}{day.unfinished:>8}",
-        f"{'handed over, says the service':<36}{len(day.handed_over):>8}",
-        f"{'booked, says the ERP':<36}{len(day.booked):>8}",
-        f"{'documents of the platform as files':<36}  {len(day.named & day.fetched)} of {len(day.named)}",
-        f"{'orders and shipments known as they are':<36}  {known - len(day.different)} of {known}",
-        f"{'seconds':<36}{day.seconds:>8.0f}",
+        *(f"{what:<36}{count:>8}{remark}" for what, count, remark in facts),
         "",
         "All is well." if day.good else "Something is wrong.",
     ]

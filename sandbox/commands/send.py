@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from sandbox import truth
+from sandbox.commands.calling import python
 from sandbox.commands.credentials import Wanted, of_orders, of_shipments
 from sandbox.commands.interrupts import ended_in_order
 from sandbox.commands.platform import fill
@@ -126,7 +127,7 @@ def send(
     (folder / SUMMARY).write_text(json_text.write(summary.as_json()) + "\n", encoding="utf-8")
     typer.echo(json_text.write(summary.as_json()) if as_json else summary.as_text())
     if not as_json and not summary.interrupted:
-        typer.echo(f"\nCompare later: python -m sandbox compare {folder}")
+        typer.echo(f"\nCompare later: {python()} -m sandbox compare {folder}")
     if summary.interrupted:
         raise typer.Exit(128 + signal.SIGINT)
     if summary.dropped:

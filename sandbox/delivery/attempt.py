@@ -84,6 +84,14 @@ class Transport:
             connection.close()
 
 
+_IN_WORDS: dict[type[BaseException], str] = {
+    ConnectionRefusedError: "nobody listens",
+    ConnectionResetError: "the connection was reset",
+    BrokenPipeError: "the connection was closed",
+    http.client.RemoteDisconnected: "closed without an answer",
+}
+
+
 def _cause(error: BaseException) -> str:
     """The innermost reason, in few words: it is counted."""
     while True:
@@ -97,4 +105,4 @@ def _cause(error: BaseException) -> str:
         error = inner
     if isinstance(error, ssl.SSLError):
         return f"TLS failure: {error.reason or type(error).__name__}"
-    return type(error).__name__
+    return _IN_WORDS.get(type(error), type(error).__name__)

@@ -73,12 +73,12 @@ class Summary:
     def as_text(self) -> str:
         """For people."""
         facts = [
-            ("events", f"{self.planned}"),
+            ("messages", f"{self.planned}"),
             ("sent", f"{self.sent} attempts"),
             (
                 "delivered",
                 f"{self.delivered}"
-                + (f", {self.duplicates} of them for the second time" if self.duplicates else ""),
+                + (f", {self.duplicates} of them sent twice on purpose" if self.duplicates else ""),
             ),
             ("repeated", counted(self.repeated)),
             ("dropped", counted(self.dropped)),

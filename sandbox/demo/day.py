@@ -41,6 +41,8 @@ SENDING_SECONDS = 30.0
 TOKEN_SECONDS = 6
 #: So long the service may take to work off what waits, after the last event was delivered.
 WORKED_OFF_WITHIN = 300.0
+#: Between two words on how many events wait.
+TELL_EVERY = 5.0
 
 _ORDER, _SHIPMENT = "/webhooks/tradecloud/order", "/webhooks/tradecloud/shipment"
 Tell = Callable[[str], None]
@@ -122,7 +124,7 @@ def play(folder: Path, *, orders: int, seed: int, tell: Tell) -> Day:
         tell(f"{orders} orders, {truths - orders} shipments, {len(documents)} documents: {len(planned)} events")
         summary = _delivered(planned, scenario, service, provider, erp, tell)
         tell("all events are delivered; the service works off what waits for the ERP")
-        rows = _worked_off(service)
+        rows = _worked_off(service, tell)
         tell("each order and shipment is compared with what is true")
         handed_over = frozenset(row["id"] for row in service.events("--destination", "erp"))
         different = _different(folder, service)
@@ -172,6 +174,12 @@ def _delivered(
     def outage(stop: threading.Event) -> None:
         tell(f"the ERP is down for an hour, which passes in {OUTAGE_SECONDS:.0f} seconds")
         erp.go_down("503", seconds=OUTAGE_SECONDS)
+
+        def back() -> None:
+            time.sleep(OUTAGE_SECONDS)
+            tell("the ERP is there again")
+
+        aside.run(back)
 
     def restart(stop: threading.Event) -> None:
         def act() -> None:
@@ -242,9 +250,10 @@ class _Aside:
             raise failure
 
 
-def _worked_off(service: Service) -> list[dict[str, Any]]:
+def _worked_off(service: Service, tell: Tell) -> list[dict[str, Any]]:
     """All events of the service, as soon as none of them is under way."""
     deadline = time.monotonic() + WORKED_OFF_WITHIN
+    tell_at = time.monotonic() + TELL_EVERY
     while True:
         rows = service.events()
         under_way = sum(row["state"] in ("received", "processing", "waiting") for row in rows)
@@ -252,6 +261,9 @@ def _worked_off(service: Service) -> list[dict[str, Any]]:
             return rows
         if time.monotonic() > deadline:
             raise SandboxError(f"after {WORKED_OFF_WITHIN:.0f} seconds {under_way} events still wait")
+        if time.monotonic() > tell_at:
+            tell(f"{under_way} events still wait")
+            tell_at += TELL_EVERY
         time.sleep(0.5)
 
 
