@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from service.inbox import work_queries as sql
+from service.inbox.applying import ChangedMeanwhileError, ToWrite
 from service.inbox.instant import instant
 from service.inbox.interface import State
 from service.inbox.place import DatabaseServer
@@ -324,6 +325,18 @@ class SharedWork(Work):
         self._repeat(rows, now)
         return len(rows)
 
+    def apply(self, rows: ToWrite) -> None:
+        """Write what merging came to, all of it or nothing.
+
+        Raises:
+            ChangedMeanwhileError: an operator changed one of the events, or another worker is busy with its key.
+        """
+        # Held since the events were read, except by one that writes a fault after a transaction that failed.
+        locks = {work_lock(applied.event.key, applied.event.id) for applied in rows.batch}
+        if self._store.hold(self._connection, locks) != locks:
+            raise ChangedMeanwhileError
+        super().apply(rows)
+
     def claim(self, destination: str, now: datetime, limit: int, *, fresh_first: bool = False) -> list[Claim]:
         """Attempts to make now, of keys that no other worker is busy with."""
         wanted = {"destination": destination, "now": instant(now), "limit": limit * CANDIDATES}
@@ -359,17 +372,22 @@ class SharedWork(Work):
         return not self._store.holds(work_lock(row.lock_key, row.event_id))
 
     def finish(self, batch: Sequence[Finished]) -> Sequence[Finished]:
-        """Write what came of attempts, unless another worker has gone on with them meanwhile; what was written."""
+        """Write what came of attempts, unless another worker has gone on with them, or with anything else of their
+        key, meanwhile; what was written."""
         self.ended += [finished.claim.handover_id for finished in batch]
         if not batch:
             return ()
-        ids = [finished.claim.handover_id for finished in batch]
-        present = {row.id: row for row in self._connection.execute(sql.TOKENS, {"ids": ids})}
+        locks = {each.claim.handover_id: work_lock(each.claim.lock_key, each.claim.event_id) for each in batch}
+        # Whoever has the key now may be about to write what waits for this attempt, and would not see its end. What
+        # is left as it is nobody has under way any more, so it is repeated.
+        held = self._store.hold(self._connection, locks.values())
+        present = {row.id: row for row in self._connection.execute(sql.TOKENS, {"ids": list(locks)})}
         ours = []
         for finished in batch:
             claim, row = finished.claim, present.get(finished.claim.handover_id)
             token = (State.PROCESSING, claim.attempt, instant(claim.started_at))
-            if row is not None and (row.state, row.attempts, row.started_at) == token:
+            present_token = None if row is None else (row.state, row.attempts, row.started_at)
+            if present_token == token and locks[claim.handover_id] in held:
                 ours.append(finished)
             else:
                 log.warning(
