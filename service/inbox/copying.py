@@ -34,7 +34,7 @@ from sqlalchemy.pool import StaticPool
 
 from service.inbox.interface import InboxUnavailableError
 from service.inbox.place import DatabaseServer
-from service.inbox.postgresql import NUL_PICTURE, open_server, session_engine, unavailable
+from service.inbox.postgresql import NUL_PICTURE, indexed, open_server, session_engine, unavailable
 from service.inbox.reader import open_for_reading
 from service.inbox.schema import metadata
 
@@ -43,6 +43,9 @@ ROWS, BYTES = 500, 8 * 1024 * 1024
 
 #: Alone in its rows whatever happens: the readiness check writes it anew.
 _NOT_COPIED = ("trial",)
+
+#: Columns that have an index and come from a sender, who may make them long.
+_IDS = ("message_id", "subject_id", "purchase_order_number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +148,7 @@ def _copy_table(table: Table, before: Connection, after: Connection) -> None:
     some: list[dict[str, Any]] = []
     size = 0
     for row in _rows(table, before):
-        some.append(row)
+        some.append({name: _at_target(name, value) for name, value in row.items()})
         size += sum(len(value) for value in row.values() if isinstance(value, bytes | str))
         if len(some) == ROWS or size > BYTES:
             after.execute(insert(table), some)
@@ -166,13 +169,21 @@ def _digest(rows: Iterator[dict[str, Any]]) -> tuple[int, str]:
     for row in rows:
         count += 1
         for name, value in row.items():
-            data = value if isinstance(value, bytes) else json.dumps(_at_target(value)).encode()
+            data = value if isinstance(value, bytes) else json.dumps(_at_target(name, value)).encode()
             digest.update(f"{name}:{len(data)}:".encode() + data)
     return count, digest.hexdigest()
 
 
-def _at_target(value: Any) -> Any:
-    return value.replace("\0", NUL_PICTURE) if isinstance(value, str) else value
+def _at_target(name: str, value: Any) -> Any:
+    """What stands there instead."""
+    if not isinstance(value, str):
+        return value
+    if name in _IDS:
+        return indexed(value)
+    if name == "key":  # of an event or handover: endpoint and id
+        endpoint, colon, subject_id = value.partition(":")
+        return f"{endpoint}{colon}{indexed(subject_id)}"
+    return value.replace("\0", NUL_PICTURE)
 
 
 def _set_counters(connection: Connection) -> None:

@@ -35,6 +35,9 @@ CHANNEL = "webhooks_work"
 #: What stands for U+0000, which PostgreSQL cannot keep in a text: its picture. The body keeps what was received.
 NUL_PICTURE = "\u2400"
 
+#: Bytes of a text that an index has. One row of an index has room for 2704 (a third of a page), and for two of these.
+MAX_INDEXED = 1000
+
 #: Why a statement fails that is not the server's trouble (SQLSTATE classes: data, integrity, syntax).
 _MISTAKES = ("22", "23", "42")
 #: Of those: no rights, no such table. Somebody changed the database, so this is trouble, and passes.
@@ -146,9 +149,14 @@ def _storable(value: str) -> str:
     return value.replace("\x00", NUL_PICTURE) if "\x00" in value else value
 
 
-def storable(value: str | None) -> str | None:
-    """A text as the database gives it back."""
-    return None if value is None else _storable(value)
+def indexed(value: str) -> str:
+    """A text as the database gives it back where an index has it: of a very long one the beginning and its SHA-256,
+    so that two of them stay two. The body has all of it."""
+    text = _storable(value)
+    data = text.encode("utf-8", "replace")
+    if len(data) <= MAX_INDEXED:
+        return text
+    return f"{data[: MAX_INDEXED - 100].decode('utf-8', 'ignore')}… sha256 {hashlib.sha256(data).hexdigest()}"
 
 
 def is_mistake(error: DBAPIError) -> bool:

@@ -48,7 +48,7 @@ from service.inbox.schema import (
     mirror,
     snapshot,
 )
-from service.inbox.shared import TRIES, event_locks
+from service.inbox.shared import TRIES, as_indexed, event_locks
 from service.inbox.sqlite import WAL_CHECKPOINT_BYTES, DatabaseFile, checkpoint, unavailable, writing_engine
 
 #: A command has a person in front of it, who rather waits than tries again.
@@ -326,6 +326,7 @@ class Repair:
         self, connection: Connection, new: NewEvent, edited: tuple[str, bytes] | None, reason: str
     ) -> str | None:
         if self._file is None:
+            new = as_indexed(new)
             postgresql.take_turns(connection, event_locks(new))
         state = connection.execute(select(event.c.state).where(event.c.id == new.id)).scalar_one()
         if state != State.QUARANTINED:

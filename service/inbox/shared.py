@@ -13,12 +13,12 @@ from service.inbox.grouped import GroupedInbox
 from service.inbox.interface import NewEvent, RefusedBody, Stored
 from service.inbox.place import DatabaseServer
 from service.inbox.postgresql import (
+    indexed,
     is_collision,
     is_mistake,
     lock_number,
     notify,
     open_server,
-    storable,
     take_turns,
     unavailable,
     writing_engine,
@@ -45,10 +45,7 @@ class SharedInbox(GroupedInbox):
         open_server(self._server, self._engine)
 
     async def accept(self, event: NewEvent) -> Stored:
-        facts = event.facts
-        # As the database will give it back, so that a repetition is recognised.
-        named = replace(facts, message_id=storable(facts.message_id), subject_id=storable(facts.subject_id))
-        return await super().accept(event if named == facts else replace(event, facts=named))
+        return await super().accept(as_indexed(event))
 
     def _close(self) -> None:
         self._engine.dispose()
@@ -82,6 +79,18 @@ def _locks(job: Job) -> Iterator[int]:
         yield from event_locks(job)
     elif isinstance(job, RefusedBody):
         yield lock_number("body", body_hash(job.delivery))
+
+
+def as_indexed(event: NewEvent) -> NewEvent:
+    """The event with its ids as the database will give them back, so that a repetition is recognised."""
+    facts = event.facts
+    named = replace(
+        facts,
+        message_id=None if facts.message_id is None else indexed(facts.message_id),
+        subject_id=None if facts.subject_id is None else indexed(facts.subject_id),
+        purchase_order_numbers=tuple(dict.fromkeys(map(indexed, facts.purchase_order_numbers))),
+    )
+    return event if named == facts else replace(event, facts=named)
 
 
 def event_locks(event: NewEvent) -> Iterator[int]:

@@ -12,6 +12,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -25,6 +26,7 @@ from service.inbox.instant import instant
 from service.inbox.interface import State
 from service.inbox.place import DatabaseServer
 from service.inbox.postgresql import (
+    indexed,
     is_mistake,
     open_server,
     reading_engine,
@@ -335,7 +337,8 @@ class SharedWork(Work):
         locks = {work_lock(applied.event.key, applied.event.id) for applied in rows.batch}
         if self._store.hold(self._connection, locks) != locks:
             raise ChangedMeanwhileError
-        super().apply(rows)
+        orders = [{**row, "purchase_order_number": indexed(row["purchase_order_number"])} for row in rows.orders]
+        super().apply(replace(rows, orders=orders))
 
     def claim(self, destination: str, now: datetime, limit: int, *, fresh_first: bool = False) -> list[Claim]:
         """Attempts to make now, of keys that no other worker is busy with."""
