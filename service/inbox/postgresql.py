@@ -91,7 +91,7 @@ def _engine(
         url,
         hide_parameters=True,  # an error's text goes to the log, an event's content does not
         isolation_level="READ COMMITTED",
-        connect_args=_connect_args(url.query, seconds, read_only),
+        connect_args=_connect_args(url.query, seconds),
         **pool,
     )
 
@@ -99,15 +99,16 @@ def _engine(
     def configure(connection: Any, _record: object) -> None:
         connection.adapters.register_dumper(str, _Text)
         connection.adapters.register_dumper(str, _TextUnknown)
+        # By each transaction, not by the session: `target_session_attrs` of the address may ask for one that writes.
+        connection.read_only = True if read_only else None
 
     return engine
 
 
-def _connect_args(query: Mapping[str, Any], seconds: Mapping[str, float], read_only: bool) -> dict[str, Any]:
+def _connect_args(query: Mapping[str, Any], seconds: Mapping[str, float]) -> dict[str, Any]:
     """What the address itself says goes first."""
     session = {
         "synchronous_commit": "on",
-        "default_transaction_read_only": "on" if read_only else None,
         # A client that stopped in the middle holds up others no longer than this.
         "idle_in_transaction_session_timeout": "30s",
         # A machine that is gone, with its locks: the server notices within some ten seconds.
@@ -116,7 +117,7 @@ def _connect_args(query: Mapping[str, Any], seconds: Mapping[str, float], read_o
         "tcp_keepalives_count": "3",
         **{name: f"{int(value * 1000)}ms" for name, value in seconds.items()},
     }
-    options = " ".join(f"-c {name}={value}" for name, value in session.items() if value is not None)
+    options = " ".join(f"-c {name}={value}" for name, value in session.items())
     arguments = {
         "connect_timeout": CONNECT_SECONDS,
         "keepalives_idle": 5,
@@ -168,6 +169,11 @@ def is_mistake(error: DBAPIError) -> bool:
 def is_collision(error: DBAPIError) -> bool:
     """Whether it may succeed when it is done again at once."""
     return getattr(error.orig, "sqlstate", None) in _COLLISIONS
+
+
+def is_read_only(error: DBAPIError) -> bool:
+    """Whether the server, or the session, takes no writes; another server may, at the same address."""
+    return getattr(error.orig, "sqlstate", None) == errors.ReadOnlySqlTransaction.sqlstate
 
 
 def unavailable(error: DBAPIError, what: str = "store") -> InboxUnavailableError:

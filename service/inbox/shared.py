@@ -16,6 +16,7 @@ from service.inbox.postgresql import (
     indexed,
     is_collision,
     is_mistake,
+    is_read_only,
     lock_number,
     notify,
     open_server,
@@ -67,6 +68,8 @@ class SharedInbox(GroupedInbox):
                     raise
                 if is_collision(error) and tries < TRIES:
                     continue
+                if is_read_only(error):
+                    self._engine.dispose()  # connect anew: this may be the former primary
                 log.error("action=store_failed reason=%s", unavailable(error))
                 raise unavailable(error) from error
             return results

@@ -28,6 +28,7 @@ from service.inbox.place import DatabaseServer
 from service.inbox.postgresql import (
     indexed,
     is_mistake,
+    is_read_only,
     open_server,
     reading_engine,
     say_present,
@@ -216,7 +217,8 @@ class SharedWorkStore(WorkerStore):
             with connection.begin():
                 yield connection
         except DBAPIError as error:
-            self._begin_locks_anew(broken=error.connection_invalidated)
+            # A session that takes no writes may be one with the former primary.
+            self._begin_locks_anew(broken=error.connection_invalidated or is_read_only(error))
             if is_mistake(error):
                 raise
             raise unavailable(error) from error
