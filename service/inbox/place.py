@@ -22,11 +22,14 @@ class DatabaseServer:
     def __str__(self) -> str:
         """Without what lets somebody in."""
         url = make_url(self.url)
-        where = f"{url.host or url.query.get('host') or 'localhost'}{f':{url.port}' if url.port else ''}"
-        return f"{POSTGRESQL}{where}/{url.database}"
+        hosts = url.host or url.query.get("host") or "localhost"
+        where = hosts if isinstance(hosts, str) else ",".join(hosts)
+        return f"{POSTGRESQL}{where}{f':{url.port}' if url.port else ''}/{url.database}"
 
 
 Place: TypeAlias = Path | DatabaseServer
+
+_NO_ADDRESS = "is no address; a password with special characters must be URL-encoded"
 
 
 def trouble_of(url: str) -> str | None:
@@ -34,7 +37,10 @@ def trouble_of(url: str) -> str | None:
     try:
         parsed = make_url(url)
     except Exception:  # whatever the library says may show the password
-        return "is no address; a password with special characters must be URL-encoded"
+        return _NO_ADDRESS
+    # Of an `@` in a password the rest would be the host, and be shown as one.
+    if "@" in (parsed.host or "") or any("@" in value for value in parsed.normalized_query.get("host", ())):
+        return _NO_ADDRESS
     if not parsed.database:
         return "names no database"
     return None

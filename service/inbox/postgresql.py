@@ -126,6 +126,9 @@ def _connect_args(query: Mapping[str, Any], seconds: Mapping[str, float]) -> dic
         "tcp_user_timeout": 10_000,
         "application_name": "webhooks",
     }
+    if not isinstance(query.get("host", ""), str):
+        # Of several servers the one that takes writes: on another one a worker would read what is no more.
+        arguments["target_session_attrs"] = "read-write"
     given = query.get("options", "")
     return {name: value for name, value in arguments.items() if name not in query} | {
         "options": f"{options} {given}".strip()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg import sql
 from sqlalchemy import text
 from sqlalchemy.exc import InternalError
 
@@ -18,7 +19,7 @@ from service.inbox.reader import EventFilter, InboxReader
 from tests.integration.taking import Erp, order
 from tests.integration.test_inbox import accept_all, event, inbox_in, use
 from tests.integration.working import House, eventually
-from tests.postgresql import Databases, connection_to, rows
+from tests.postgresql import Databases, cluster, connection_to, rows
 
 
 @pytest.fixture
@@ -99,3 +100,19 @@ def test_what_is_read_cannot_write(server: DatabaseServer) -> None:
     reader = InboxReader(server)
     with pytest.raises(InternalError, match="read-only"), reader._engine.begin() as connection:
         connection.execute(text("DELETE FROM event_order"))
+
+
+def test_of_several_servers_the_one_that_takes_writes_is_used() -> None:
+    with cluster("-c", "default_transaction_read_only=on") as standby, cluster() as primary:
+        made = Databases(primary, None).new()
+        database = made.url.rpartition("/")[2]
+        with standby.connect("postgres") as connection:
+            connection.execute("SET default_transaction_read_only = off")
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
+        hosts = "&".join(f"host=127.0.0.1:{one.port}" for one in (standby, primary))
+        user = made.url.partition("@")[0]
+        both = DatabaseServer(f"{user}@/{database}?{hosts}")
+        assert str(both).endswith(f"//127.0.0.1:{standby.port},127.0.0.1:{primary.port}/{database}")
+        (stored,) = accept_all(both, event("m1"))
+        assert [row["id"] for row in InboxReader(both).events(EventFilter())] == [stored.id]
+        assert [row["id"] for row in InboxReader(made).events(EventFilter())] == [stored.id]
