@@ -130,6 +130,9 @@ def _tables() -> list[Table]:
 
 
 def _require_empty(connection: Connection, target: DatabaseServer) -> None:
+    # Until all is there nobody else writes anything: a receiver that starts on the target too early is to answer 503.
+    names = ", ".join(f'"{table.name}"' for table in _tables())
+    connection.execute(text(f"LOCK TABLE {names} IN EXCLUSIVE MODE"))
     for table in _tables():
         if connection.execute(select(text("1")).select_from(table).limit(1)).first() is not None:
             raise InboxUnavailableError(

@@ -125,6 +125,7 @@ def _connect_args(query: Mapping[str, Any], seconds: Mapping[str, float]) -> dic
         "keepalives_count": 3,
         "tcp_user_timeout": 10_000,
         "application_name": "webhooks",
+        "client_encoding": "UTF8",
     }
     if not isinstance(query.get("host", ""), str):
         # Of several servers the one that takes writes: on another one a worker would read what is no more.
@@ -190,9 +191,17 @@ def open_server(server: DatabaseServer, engine: Engine) -> str | None:
     database was empty.
 
     Raises:
-        InboxUnavailableError: the server cannot be reached, or its tables are of a newer version.
+        InboxUnavailableError: the server cannot be reached, its database has another encoding than UTF-8, or its
+            tables are of a newer version.
     """
     try:
+        with engine.connect() as connection:
+            encoding = connection.execute(text("SHOW server_encoding")).scalar()
+        if encoding != "UTF8":
+            raise InboxUnavailableError(
+                f"cannot open {server}: its encoding is {encoding}, which has no room for names in every script; "
+                "make the database with ENCODING 'UTF8' TEMPLATE template0"
+            )
         before = migrate.upgrade(engine)
         with engine.connect() as connection:
             if connection.execute(text("SHOW fsync")).scalar() != "on":
@@ -255,7 +264,12 @@ _UNLOCK = text("SELECT pg_advisory_unlock(number) FROM unnest(:numbers) AS numbe
 _NOTIFY = text(f"NOTIFY {CHANNEL}")
 _PRESENT = lock_number("worker")
 _SAY_PRESENT = text("SELECT pg_try_advisory_lock_shared(:number)")
-_SOMEBODY = text("SELECT NOT pg_try_advisory_xact_lock(:number)")
+#: Looks and takes nothing, or a worker that begins just then could not say that it is there.
+_SOMEBODY = text(
+    "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    " AND (classid::bigint << 32) | objid::bigint = :number)"
+)
 
 
 def take_turns(connection: Connection, numbers: Iterable[int]) -> None:

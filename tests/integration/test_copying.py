@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import make_url
@@ -21,7 +22,7 @@ from service.inbox.place import DatabaseServer
 from service.inbox.reader import EventFilter, InboxReader
 from service.inbox.upgrading import upgrade
 from tests.integration.taking import Erp, order
-from tests.integration.test_inbox import accept_all, event, inbox_at, use
+from tests.integration.test_inbox import accept_all, event, inbox_at, inbox_in, use
 from tests.integration.working import House
 from tests.postgresql import Databases, rows
 
@@ -114,6 +115,29 @@ def test_interrupted_copy_leaves_the_target_empty_and_can_be_done_again(
         copy(source, server, interrupt)
     assert rows(server, "SELECT count(*) AS n FROM event") == [{"n": 0}]
     assert {one.table: one.rows for one in copy(source, server)}["event"] == 12
+
+
+def test_receiver_that_is_on_the_target_already_stores_nothing_before_the_copy_is_there(
+    source: Path, server: DatabaseServer
+) -> None:
+    receiver = inbox_in(server, busy_timeout=0.2)
+    answers: list[BaseException | None] = []
+
+    async def send(inbox: Any) -> None:
+        with pytest.raises(InboxUnavailableError) as raised:
+            await inbox.accept(event("m1"))
+        answers.append(raised.value)
+
+    def meanwhile(table: str) -> None:
+        if table == "event":
+            use(receiver, send)
+
+    upgrade(server)
+    copied = {one.table: one.rows for one in copy(source, server, meanwhile)}
+    assert len(answers) == 1
+    assert copied["event"] == 12
+    (new,) = accept_all(server, event("m1"))
+    assert [row["seq"] for row in rows(server, "SELECT seq FROM event WHERE id = ?", new.id)] == [13]
 
 
 def test_upgrade_says_from_where_to_where(tmp_path: Path, server: DatabaseServer) -> None:

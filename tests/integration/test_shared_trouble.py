@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -116,3 +117,30 @@ def test_of_several_servers_the_one_that_takes_writes_is_used() -> None:
         (stored,) = accept_all(both, event("m1"))
         assert [row["id"] for row in InboxReader(both).events(EventFilter())] == [stored.id]
         assert [row["id"] for row in InboxReader(made).events(EventFilter())] == [stored.id]
+
+
+def test_database_that_cannot_hold_every_script_is_refused_in_one_line() -> None:
+    with cluster() as machine:
+        with machine.connect("postgres") as connection:
+            connection.execute(
+                "CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+            )
+        inbox = inbox_in(DatabaseServer(machine.url("latin")))
+        with pytest.raises(InboxUnavailableError, match=r"^cannot open \S+/latin: its encoding is LATIN1, .*$"):
+            inbox.open()
+        inbox._close()
+
+
+def test_looking_for_workers_keeps_nobody_from_saying_that_he_is_one(server: DatabaseServer) -> None:
+    said: list[bool] = []
+
+    def look() -> None:
+        said.extend(somebody_works(server) for _ in range(15))
+
+    lookers = [threading.Thread(target=look) for _ in range(4)]
+    for looker in lookers:
+        looker.start()
+    for looker in lookers:
+        looker.join()
+    assert not any(said), "one took another for a worker"
+    assert len(said) == 60
