@@ -130,7 +130,7 @@ def _tables() -> list[Table]:
 
 
 def _require_empty(connection: Connection, target: DatabaseServer) -> None:
-    # Until all is there nobody else writes anything: a receiver that starts on the target too early is to answer 503.
+    # Until all is there nobody else writes: a receiver that is on the target too early answers 503.
     names = ", ".join(f'"{table.name}"' for table in _tables())
     connection.execute(text(f"LOCK TABLE {names} IN EXCLUSIVE MODE"))
     for table in _tables():

@@ -35,7 +35,7 @@ CHANNEL = "webhooks_work"
 #: What stands for U+0000, which PostgreSQL cannot keep in a text: its picture. The body keeps what was received.
 NUL_PICTURE = "\u2400"
 
-#: Bytes of a text that an index has. One row of an index has room for 2704 (a third of a page), and for two of these.
+#: Bytes of a text that an index has. A row of one has room for 2704 (a third of a page).
 MAX_INDEXED = 1000
 
 #: Why a statement fails that is not the server's trouble (SQLSTATE classes: data, integrity, syntax).
@@ -99,7 +99,7 @@ def _engine(
     def configure(connection: Any, _record: object) -> None:
         connection.adapters.register_dumper(str, _Text)
         connection.adapters.register_dumper(str, _TextUnknown)
-        # By each transaction, not by the session: `target_session_attrs` of the address may ask for one that writes.
+        # Transactions, not the session: `target_session_attrs` may ask for one that takes writes.
         connection.read_only = True if read_only else None
 
     return engine

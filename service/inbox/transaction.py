@@ -58,6 +58,9 @@ class _Pending:
     bodies: list[Row] = field(default_factory=list)
     orders: list[Row] = field(default_factory=list)
     again: list[Row] = field(default_factory=list)
+    rejected: list[RejectedLogin] = field(default_factory=list)
+    uses: list[CredentialUse] = field(default_factory=list)
+    trial: bool = False
     beyond_contract: list[NewEvent] = field(default_factory=list)
 
 
@@ -76,22 +79,29 @@ def store(
             case RefusedBody():
                 results.append(_quarantine(job, quarantine, pending))
             case RejectedLogin():
-                _count_rejected(connection, job)
+                pending.rejected.append(job)
                 results.append(Stored(""))
             case CredentialUse():
-                _note_use(connection, job)
+                pending.uses.append(job)
                 results.append(Stored(""))
             case Trial():
-                _write_trial(connection)
+                pending.trial = True
                 results.append(Stored(""))
     for table, rows in ((event, pending.events), (event_body, pending.bodies), (event_order, pending.orders)):
         if rows:
             connection.execute(insert(table), rows)
+    # What several receivers write comes last, because they wait for each other from here on, and always in the same
+    # order, so that no two wait for what the other one has.
     if pending.again:
-        # In one order, so that two receivers do not wait for each other.
         connection.execute(_COUNT_DELIVERY, sorted(pending.again, key=lambda row: str(row["event_id"])))
     if pending.beyond_contract:
         drift_ledger.record(connection, pending.beyond_contract)
+    for login in sorted(pending.rejected, key=lambda one: (one.credential, one.endpoint)):
+        _count_rejected(connection, login)
+    for use in sorted(pending.uses, key=lambda one: (one.credential, one.endpoint, one.last_at)):
+        _note_use(connection, use)
+    if pending.trial:
+        _write_trial(connection)
     return results
 
 

@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 
 from handlers.interface import Accepted, Endpoint
-from service.inbox.interface import InboxUnavailableError, State, Stored
+from service.inbox.interface import CredentialUse, InboxUnavailableError, State, Stored
 from service.inbox.place import DatabaseServer
 from service.inbox.postgresql import somebody_works
 from service.inbox.reader import EventFilter, InboxReader
 from service.inbox.shared_work import SharedWorkStore
+from service.inbox.transaction import QuarantineBudget, store
 from service.worker.documents import DocumentStage
 from service.worker.inline import InlineAnswer
 from tests.integration.taking import Erp, order
@@ -372,3 +373,43 @@ def test_sender_that_waits_is_told_at_once_that_the_server_is_down(
         eventually(lambda: at.ask(event_id).wait()[0] is InlineAnswer.DONE)
     finally:
         at.close()
+
+
+def test_receivers_that_write_the_same_counts_in_another_order_do_not_lock_each_other_out(
+    server: DatabaseServer,
+) -> None:
+    uses = [CredentialUse(name, Endpoint.ORDER, datetime.now(UTC)) for name in ("one", "other")]
+    receivers = inbox_in(server), inbox_in(server)
+    use(inbox_in(server), lambda inbox: inbox.report_used(tuple(uses)))
+    failed: list[Exception] = []
+
+    def report(engine: Any, jobs: list[Any]) -> None:
+        try:
+            with engine.begin() as connection:
+                store(connection, jobs, QuarantineBudget(1, 1))
+        except Exception as error:
+            failed.append(error)
+
+    threads = [
+        threading.Thread(target=report, args=[receiver._engine, jobs])
+        for receiver, jobs in zip(receivers, (uses, uses[::-1]), strict=True)
+    ]
+    with connection_to(server) as connection, connection.transaction():
+        connection.execute("SELECT 1 FROM credential_use FOR UPDATE")
+        for thread in threads:
+            thread.start()
+        eventually(
+            lambda: (
+                rows(
+                    server,
+                    "SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = ?",
+                    server.url.rpartition("/")[2],
+                )
+                == [{"n": 2}]
+            )
+        )
+    for thread in threads:
+        thread.join()
+    for receiver in receivers:
+        receiver._close()
+    assert failed == []

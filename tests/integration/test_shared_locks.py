@@ -1,4 +1,4 @@
-"""The locks by which several workers on one PostgreSQL server keep out of each other's way: who has one, and when."""
+"""The locks by which several workers on one PostgreSQL server keep out of each other's way."""
 
 from __future__ import annotations
 
