@@ -27,6 +27,7 @@ from service.inbox.interface import State
 from service.inbox.place import DatabaseServer
 from service.inbox.postgresql import (
     indexed,
+    is_collision,
     is_mistake,
     is_read_only,
     open_server,
@@ -39,7 +40,7 @@ from service.inbox.postgresql import (
     unlock_all,
     work_lock,
 )
-from service.inbox.work import MAX_BYTES, Facts, Look, Work, WorkerStore, accepted
+from service.inbox.work import MAX_BYTES, CollisionError, Facts, Look, Work, WorkerStore, accepted
 from service.inbox.work_values import AcceptedEvent, Claim, Finished
 
 log = logging.getLogger(__name__)
@@ -221,6 +222,8 @@ class SharedWorkStore(WorkerStore):
             self._begin_locks_anew(broken=error.connection_invalidated or is_read_only(error))
             if is_mistake(error):
                 raise
+            if is_collision(error):
+                raise CollisionError(str(unavailable(error))) from error
             raise unavailable(error) from error
 
     def _connected(self) -> Connection:

@@ -50,6 +50,10 @@ log = logging.getLogger(__name__)
 MAX_BYTES = 4 * 1024 * 1024
 
 
+class CollisionError(InboxUnavailableError):
+    """Two transactions waited for each other, and the server ended this one: it can be done again at once."""
+
+
 class WorkerStore(ABC):
     """What the worker's loop knows of its store."""
 

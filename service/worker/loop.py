@@ -18,7 +18,7 @@ from typing import TypeVar
 from handlers.interface import DOCUMENTS, Accepted, Endpoint, Refused, TimedOut, Unavailable
 from service.inbox.applying import ChangedMeanwhileError, to_write
 from service.inbox.interface import InboxUnavailableError, State
-from service.inbox.work import Look, Work, WorkerStore
+from service.inbox.work import CollisionError, Look, Work, WorkerStore
 from service.inbox.work_values import AcceptedEvent, Applied, Claim, Finished
 from service.log import quoted
 from service.wake import Waking
@@ -100,7 +100,7 @@ class Worker:
         while not self._stopping:
             try:
                 sleep = self._turn()
-            except ChangedMeanwhileError:
+            except (ChangedMeanwhileError, CollisionError):
                 continue
             except InboxUnavailableError as error:
                 self._tell_trouble(str(error))

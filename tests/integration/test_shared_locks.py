@@ -18,9 +18,9 @@ from service.inbox.place import DatabaseServer
 from service.inbox.shared_work import SharedWorkStore
 from service.inbox.work_values import Applied, AttemptOutcome, Finished
 from service.worker.documents import DocumentStage
-from tests.integration.taking import order
+from tests.integration.taking import Erp, order
 from tests.integration.working import House, eventually
-from tests.postgresql import Databases, rows
+from tests.postgresql import Databases, connection_to, rows
 
 
 @pytest.fixture
@@ -128,3 +128,24 @@ def test_fault_is_not_written_while_another_worker_has_the_order(
             with pytest.raises(ChangedMeanwhileError), one.write() as work:
                 work.apply(to_write([Applied(event, fault=True, reason="a fault")], now()))
     assert house.state(event_id) is State.RECEIVED
+
+
+def test_worker_that_gave_way_to_another_transaction_goes_on_at_once(
+    server: DatabaseServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    at = House(tmp_path, server, {"erp": Erp()}, watched=False, busy_timeout=5.0)
+    try:
+        one, other = at.accept(order("PO1", 1), order("PO2", 1))
+        touch = "UPDATE event SET deliveries = deliveries + 1 WHERE id = %s"
+        with connection_to(server) as connection, connection.transaction():
+            connection.execute(touch, [other])
+            at.start()
+            waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = ?"
+            eventually(lambda: bool(rows(server, waiting, server.url.rpartition("/")[2])))
+            # The worker has the one and wants the other. It has been waiting longer, so the server ends it.
+            connection.execute(touch, [one])
+        at.wait_for_state(State.DONE, one, other)
+        assert "work_unavailable" not in caplog.text
+        assert [row["deliveries"] for row in rows(server, "SELECT deliveries FROM event")] == [2, 2]
+    finally:
+        at.close()
