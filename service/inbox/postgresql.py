@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from service.inbox import migrate
+from service.inbox.bounded import BoundedConnection
 from service.inbox.interface import InboxUnavailableError
 from service.inbox.place import DatabaseServer
 from service.inbox.schema import VERSION
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds to wait for a connection; libpq takes no shorter time.
 CONNECT_SECONDS = 2
+#: Seconds by which the client waits longer for an answer than the server works on a statement.
+GRACE = 2.0
 #: The channel on which workers are told that there may be something to do.
 CHANNEL = "webhooks_work"
 #: What stands for U+0000, which PostgreSQL cannot keep in a text: its picture. The body keeps what was received.
@@ -94,6 +97,13 @@ def _engine(
         connect_args=_connect_args(url.query, seconds),
         **pool,
     )
+
+    @event.listens_for(engine, "do_connect")
+    def connect(_dialect: object, _record: object, arguments: Any, named: Any) -> Any:
+        connection = BoundedConnection.connect(*arguments, **named)
+        if "statement_timeout" in seconds:
+            connection.longest_wait = seconds["statement_timeout"] + GRACE
+        return connection
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: object) -> None:
@@ -202,7 +212,10 @@ def open_server(server: DatabaseServer, engine: Engine) -> str | None:
                 f"cannot open {server}: its encoding is {encoding}, which has no room for names in every script; "
                 "make the database with ENCODING 'UTF8' TEMPLATE template0"
             )
-        before = migrate.upgrade(engine)
+        before = migrate.version(engine)
+        if before != VERSION:
+            patient = _engine(server, {}, poolclass=NullPool)  # a step may take long where much is stored
+            before = migrate.upgrade(patient)
         with engine.connect() as connection:
             if connection.execute(text("SHOW fsync")).scalar() != "on":
                 log.error("action=server_without_fsync reason=a power cut may lose events that were accepted")
@@ -270,6 +283,13 @@ _SOMEBODY = text(
     " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
     " AND (classid::bigint << 32) | objid::bigint = :number)"
 )
+
+
+def wait_at_most(connection: Connection, seconds: float) -> None:
+    """How long this connection waits for an answer from now on, where its session was told another bound than the
+    engine's."""
+    bounded: Any = connection.connection.driver_connection
+    bounded.longest_wait = seconds + GRACE
 
 
 def take_turns(connection: Connection, numbers: Iterable[int]) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from handlers.documents.pace import NoTurnError
 from handlers.erp.exchange import Deadline
 from service.inbox.place import DatabaseServer
-from service.inbox.postgresql import is_mistake, lock_number, take_turns, unavailable, writing_engine
+from service.inbox.postgresql import is_mistake, lock_number, take_turns, unavailable, wait_at_most, writing_engine
 
 log = logging.getLogger(__name__)
 
@@ -71,5 +71,6 @@ class SharedPace:
         self._engine.dispose()
 
     def _take(self, connection: Connection, deadline: Deadline) -> None:
+        wait_at_most(connection, deadline.left)
         connection.execute(_LIMIT, {"ms": str(max(1, int(deadline.left * 1000)))})
         take_turns(connection, [_TURN])

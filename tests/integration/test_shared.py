@@ -379,7 +379,7 @@ def test_receivers_that_write_the_same_counts_in_another_order_do_not_lock_each_
     server: DatabaseServer,
 ) -> None:
     uses = [CredentialUse(name, Endpoint.ORDER, datetime.now(UTC)) for name in ("one", "other")]
-    receivers = inbox_in(server), inbox_in(server)
+    receivers: list[Any] = [inbox_in(server), inbox_in(server)]
     use(inbox_in(server), lambda inbox: inbox.report_used(tuple(uses)))
     failed: list[Exception] = []
 

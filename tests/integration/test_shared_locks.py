@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +16,6 @@ from service.inbox.interface import InboxUnavailableError, State
 from service.inbox.place import DatabaseServer
 from service.inbox.shared_work import SharedWorkStore
 from service.inbox.work_values import Applied, AttemptOutcome, Finished
-from service.worker.documents import DocumentStage
 from tests.integration.taking import Erp, order
 from tests.integration.working import House, eventually
 from tests.postgresql import Databases, connection_to, rows
@@ -57,20 +55,6 @@ Stores = Callable[[], SharedWorkStore]
 
 def now() -> datetime:
     return datetime.now(UTC)
-
-
-def test_attempt_that_asks_for_documents_gives_back_nothing_that_the_loop_is_about_to_merge(
-    house: House, store: Stores
-) -> None:
-    (event_id,) = house.accept(order("PO1", 1))
-    one, other = store(), store()
-    with one.look() as look:
-        assert [event.id for event in look.to_apply(now(), 8)] == [event_id]
-        attempt = threading.Thread(target=DocumentStage(one, None).attempt, args=["another event"])
-        attempt.start()
-        attempt.join()
-        with other.look() as elsewhere:
-            assert elsewhere.to_apply(now(), 8) == []
 
 
 def lose_session(server: DatabaseServer, one: SharedWorkStore) -> None:

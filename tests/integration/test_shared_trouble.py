@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,17 +12,18 @@ from typing import Any
 
 import pytest
 from psycopg import sql
-from sqlalchemy import text
-from sqlalchemy.exc import InternalError
+from sqlalchemy import make_url, text
+from sqlalchemy.exc import InternalError, OperationalError
 
-from service.inbox.interface import InboxUnavailableError, State
+from service.inbox.interface import InboxUnavailableError, State, Stored
 from service.inbox.place import DatabaseServer
-from service.inbox.postgresql import somebody_works
+from service.inbox.postgresql import GRACE, session_engine, somebody_works, wait_at_most
 from service.inbox.reader import EventFilter, InboxReader
 from tests.integration.taking import Erp, order
 from tests.integration.test_inbox import accept_all, event, inbox_in, use
 from tests.integration.working import House, eventually
 from tests.postgresql import Databases, cluster, connection_to, rows
+from tests.relay import Relay, relay
 
 
 @pytest.fixture
@@ -144,3 +147,73 @@ def test_looking_for_workers_keeps_nobody_from_saying_that_he_is_one(server: Dat
         looker.join()
     assert not any(said), "one took another for a worker"
     assert len(said) == 60
+
+
+@pytest.fixture
+def between(server: DatabaseServer) -> Iterator[tuple[Relay, DatabaseServer]]:
+    """Something in between, and the address of the server through it."""
+    url = make_url(server.url)
+    with relay(url.port or 5432) as one:
+        yield one, DatabaseServer(f"{server.url.rpartition('@')[0]}@127.0.0.1:{one.port}/{url.database}")
+
+
+def test_connection_that_only_seems_to_be_there_is_given_up_and_made_anew(
+    between: tuple[Relay, DatabaseServer],
+) -> None:
+    proxy, server = between
+
+    async def through_it(inbox: Any) -> None:
+        await inbox.accept(event("m1"))
+        proxy.mute()
+        began = time.monotonic()
+        while True:
+            try:
+                await inbox.accept(event("m2"))
+                break
+            except InboxUnavailableError:
+                assert time.monotonic() < began + 15.0
+                await asyncio.sleep(0.1)
+
+    use(inbox_in(server, commit_timeout=0.5), through_it)
+    assert rows(server, "SELECT count(*) AS n FROM event") == [{"n": 2}]
+
+
+def test_session_of_a_worker_that_only_seems_to_be_there_breaks(between: tuple[Relay, DatabaseServer]) -> None:
+    proxy, server = between
+    engine = session_engine(server, lock_seconds=0.3, statement_seconds=0.3)
+    with engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+        proxy.mute()
+        with pytest.raises(OperationalError, match="did not answer") as raised:
+            connection.execute(text("SELECT 1"))
+        assert raised.value.connection_invalidated
+    engine.dispose()
+
+
+def test_connection_that_is_told_to_wait_longer_is_not_given_up(server: DatabaseServer) -> None:
+    engine = session_engine(server, lock_seconds=0.3, statement_seconds=0.1)
+    with engine.begin() as connection:
+        connection.execute(text("SET LOCAL statement_timeout = '10s'"))
+        wait_at_most(connection, 10.0)
+        connection.execute(text(f"SELECT pg_sleep({GRACE + 0.4})"))
+    engine.dispose()
+
+
+@pytest.mark.parametrize("reaches_server", [True, False])
+def test_event_whose_commit_got_no_answer_is_refused_and_its_repetition_becomes_one_event(
+    between: tuple[Relay, DatabaseServer], reaches_server: bool
+) -> None:
+    proxy, server = between
+    first, again = event("m1"), event("m1")
+
+    async def through_it(inbox: Any) -> Stored:
+        await inbox.accept(event("m0"))
+        proxy.cut_at(b"COMMIT\0", reaches_server=reaches_server)
+        with pytest.raises(InboxUnavailableError):
+            await inbox.accept(first)
+        repeated: Stored = await inbox.accept(again)
+        return repeated
+
+    stored = use(inbox_in(server), through_it)
+    assert stored == (Stored(first.id, duplicate=True) if reaches_server else Stored(again.id))
+    assert rows(server, "SELECT count(*) AS n FROM event WHERE message_id = 'm1'") == [{"n": 1}]
