@@ -16,7 +16,17 @@ from typing import Any
 from alembic.util import CommandError
 from psycopg import errors
 from psycopg.types.string import StrDumper, StrDumperUnknown
-from sqlalchemy import BigInteger, Connection, Engine, bindparam, create_engine, event, make_url, text
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Engine,
+    ExceptionContext,
+    bindparam,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool, QueuePool
@@ -229,7 +239,7 @@ def open_server(server: DatabaseServer, engine: Engine) -> str | None:
 
 
 def open_for_reading(server: DatabaseServer) -> Engine:
-    """The inbox on a server, for questions.
+    """The inbox on a server, for questions; each of them too may raise InboxUnavailableError.
 
     Raises:
         InboxUnavailableError: there is none yet, or it cannot be read.
@@ -245,6 +255,13 @@ def open_for_reading(server: DatabaseServer) -> Engine:
         raise InboxUnavailableError(
             f"{server} was made by an earlier version of this service; `webhooks migrate` brings it up to date"
         )
+
+    @event.listens_for(engine, "handle_error")
+    def translate(context: ExceptionContext) -> None:
+        error = context.sqlalchemy_exception
+        if isinstance(error, DBAPIError) and not is_mistake(error):
+            raise unavailable(error, "be read") from error
+
     return engine
 
 

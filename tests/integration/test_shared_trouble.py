@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 from psycopg import sql
 from sqlalchemy import make_url, text
-from sqlalchemy.exc import InternalError, OperationalError
+from sqlalchemy.exc import OperationalError
 
+from handlers.interface import Endpoint
 from service.inbox.interface import InboxUnavailableError, State, Stored
+from service.inbox.mirror_reader import MirrorFilter, MirrorReader
 from service.inbox.place import DatabaseServer
 from service.inbox.postgresql import GRACE, session_engine, somebody_works, wait_at_most
 from service.inbox.reader import EventFilter, InboxReader
@@ -102,7 +104,7 @@ def test_address_that_asks_for_a_server_that_takes_writes_can_be_read_too(
 def test_what_is_read_cannot_write(server: DatabaseServer) -> None:
     accept_all(server, event("m1"))
     reader = InboxReader(server)
-    with pytest.raises(InternalError, match="read-only"), reader._engine.begin() as connection:
+    with pytest.raises(InboxUnavailableError, match="read-only"), reader._engine.begin() as connection:
         connection.execute(text("DELETE FROM event_order"))
 
 
@@ -217,3 +219,19 @@ def test_event_whose_commit_got_no_answer_is_refused_and_its_repetition_becomes_
     stored = use(inbox_in(server), through_it)
     assert stored == (Stored(first.id, duplicate=True) if reaches_server else Stored(again.id))
     assert rows(server, "SELECT count(*) AS n FROM event WHERE message_id = 'm1'") == [{"n": 1}]
+
+
+def test_reader_whose_server_goes_away_between_two_questions_says_so_in_one_line(
+    server: DatabaseServer, servers: Databases
+) -> None:
+    accept_all(server, event("m1"))
+    reader, mirror = InboxReader(server), MirrorReader(server, Endpoint.ORDER)
+    assert len(reader.events(EventFilter())) == 1
+    servers.drop(server)
+    questions: list[Callable[[], object]] = [
+        lambda: reader.events(EventFilter()),
+        lambda: mirror.subjects(MirrorFilter()),
+    ]
+    for question in questions:
+        with pytest.raises(InboxUnavailableError, match=r"^the inbox cannot be read: .*does not exist$"):
+            question()
