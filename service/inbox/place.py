@@ -38,8 +38,10 @@ def trouble_of(url: str) -> str | None:
         parsed = make_url(url)
     except Exception:  # whatever the library says may show the password
         return _NO_ADDRESS
-    # Of an `@` in a password the rest would be the host, and be shown as one.
-    if "@" in (parsed.host or "") or any("@" in value for value in parsed.normalized_query.get("host", ())):
+    # Of an `@` in a password the rest would be the host or the database, and be shown as such.
+    if "@" in f"{parsed.host}{parsed.database}" or any(
+        "@" in value for value in parsed.normalized_query.get("host", ())
+    ):
         return _NO_ADDRESS
     if not parsed.database:
         return "names no database"

@@ -53,8 +53,12 @@ MAX_INDEXED = 1000
 
 #: Why a statement fails that is not the server's trouble (SQLSTATE classes: data, integrity, syntax).
 _MISTAKES = ("22", "23", "42")
-#: Of those: no rights, no such table. Somebody changed the database, so this is trouble, and passes.
-_TROUBLE = (errors.InsufficientPrivilege.sqlstate, errors.UndefinedTable.sqlstate)
+#: Of those: no rights, no such table or column. Somebody changed the database, so this is trouble, and passes.
+_TROUBLE = (
+    errors.InsufficientPrivilege.sqlstate,
+    errors.UndefinedTable.sqlstate,
+    errors.UndefinedColumn.sqlstate,
+)
 #: Two transactions were in each other's way: the one that was ended is done again at once.
 _COLLISIONS = (errors.DeadlockDetected.sqlstate, errors.SerializationFailure.sqlstate)
 

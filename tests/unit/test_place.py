@@ -11,6 +11,7 @@ from service.inbox.place import DatabaseServer, trouble_of
     "address",
     [
         "postgresql+psycopg://user:se@cret@db.example/webhooks",
+        "postgresql+psycopg://user:se@/w#cret@db.example/webhooks",
         "postgresql+psycopg://user:secret@/webhooks?host=user:se@cret",
         "postgresql+psycopg://user:secret@db.example:cret/webhooks",
         "postgresql+psycopg://user:secret@db.example",

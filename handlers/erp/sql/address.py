@@ -32,6 +32,9 @@ def check_address(text: str) -> None:
             "must be an address such as postgresql+psycopg://user:password@host/database or sqlite:///erp.db; "
             "signs such as @ : / in a password are written as %40 %3A %2F"
         ) from None
+    # Of an `@` in a password the rest would be the host or the database, and be shown as such.
+    if url.get_backend_name() != "sqlite" and "@" in f"{url.host}{url.database}":
+        raise ValueError("has an @ too many: signs such as @ : / in a password are written as %40 %3A %2F")
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
         raise ValueError("must name a file after sqlite:///, or everything is gone when the service stops")
 

@@ -34,6 +34,13 @@ def test_what_is_no_address_of_a_database_that_stays_is_told(address: str) -> No
         check_address(address)
 
 
+@pytest.mark.parametrize("address", ["user:se@cret@db.example/erp", "user:se@/cret@db.example/erp"])
+def test_address_of_whose_password_a_part_would_be_shown_is_refused(address: str) -> None:
+    with pytest.raises(ValueError, match="%40") as raised:
+        check_address(f"postgresql+psycopg://{address}")
+    assert "cret" not in str(raised.value)
+
+
 def test_neither_password_nor_user_is_shown_wherever_they_stand() -> None:
     url = make_url("mssql+pyodbc://me:geheim@db:1433/erp?driver=x&PWD=geheim2&sslpassword=geheim3")
     assert shown(url) == "mssql at db:1433, database erp"
