@@ -12,7 +12,7 @@ from sandbox import truth
 from sandbox.commands.calling import python
 from sandbox.commands.credentials import Wanted, of_orders, of_shipments
 from sandbox.commands.interrupts import ended_in_order
-from sandbox.commands.platform import fill
+from sandbox.commands.platform import content_of, fill
 from sandbox.commands.progress import Bar
 from sandbox.commands.steps import steps_of
 from sandbox.delivery import target
@@ -100,7 +100,7 @@ def send(
     if future:
         wanted = wanted.model_copy(update={"future": True})
     credentials = of_orders(Wanted(user, bearer, token_url, client_id, scope, token_ca_file or ca_file))
-    stories = wanted.told()
+    stories = wanted.told() if platform is None else wanted.told(content_of(platform))
     planned = plan(stories, wanted.disorder_wanted, wanted.seed)
     destinations = {
         Webhook.ORDER: Destination(order_url, credentials),

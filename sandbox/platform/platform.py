@@ -95,8 +95,14 @@ class Platform:
         control.register("platform/put-shipment", self.put_shipment)
 
     def state(self) -> dict[str, Any]:
-        """What is stored, what was counted, and how many faults are still to come."""
-        return {"stored": self.store.counts(), "counted": self.faults.counted(), "to_come": self.faults.pending()}
+        """What is stored, what was counted, how many faults are still to come, and where a sender's own documents
+        are."""
+        return {
+            "stored": self.store.counts(),
+            "counted": self.faults.counted(),
+            "to_come": self.faults.pending(),
+            "content": self.content_url,
+        }
 
     def set_link_seconds(self, seconds: float) -> None:
         """Let links that are made from now on be good for that long."""

@@ -51,14 +51,14 @@ def _document(order: Order, code: str) -> JsonObject:
     if kind == 0:
         return document
     if kind == 1:
+        order.journal.linked.append(_file(code, document))
         return document | {"url": f"{order.traits.files}/{code}?revision={revision}&a=b"}
     object_id = order.journal.uuid()
-    order.journal.stored.append(
-        StoredDocument(object_id, str(document["name"]), "application/pdf", _content(object_id, revision))
-    )
+    order.journal.stored.append(_file(object_id, document))
     return document | {"objectId": object_id}
 
 
-def _content(object_id: str, revision: str) -> bytes:
+def _file(id: str, document: JsonObject) -> StoredDocument:
     """Looks like a PDF to whoever looks at its beginning, and differs from every other."""
-    return f"%PDF-1.4\n% {object_id} {revision}\n%%EOF\n".encode()
+    content = f"%PDF-1.4\n% {id} {document['revision']}\n%%EOF\n".encode()
+    return StoredDocument(id, str(document["name"]), "application/pdf", content)

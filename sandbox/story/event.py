@@ -64,6 +64,7 @@ class Journal:
     """Of buyer and supplier."""
     events: list[Event] = field(default_factory=list)
     stored: list[StoredDocument] = field(default_factory=list)
+    linked: list[StoredDocument] = field(default_factory=list)
 
     def uuid(self) -> str:
         """A new one, the same for the same seed."""

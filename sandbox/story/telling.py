@@ -36,6 +36,11 @@ class Story:
         """Every object that one of the events names, replaced ones too: what the platform has to serve."""
         return self.order.journal.stored
 
+    def linked_documents(self) -> list[StoredDocument]:
+        """Every document that one of the events names by its URL: what the sender's own server has to serve, each
+        under the last part of the URL's path."""
+        return self.order.journal.linked
+
     def true_states(self) -> Iterator[tuple[str, str, JsonObject]]:
         """Kind (`order`, `shipment`), id and final state of everything that the story is about."""
         yield "order", self.order.id, self.order.true_state()

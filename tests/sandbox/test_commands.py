@@ -12,10 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
+from sandbox.control import Control
+from sandbox.platform.platform import Platform
 from sandbox.scenarios import reading
+from sandbox.serving import HttpServer
 from tests.acceptance.running import ROOT
-from tests.sandbox.receiver import Receiver
+from tests.sandbox.receiver import Arrival, Receiver
 
 SECRETS = {"SANDBOX_PASSWORD": "pässword", "SANDBOX_TOKEN": "t0ken"}
 
@@ -109,31 +113,38 @@ def test_what_a_command_of_a_step_says_does_not_mix_with_the_json(tmp_path: Path
     assert json.loads(out)["left"] == 0
 
 
-def test_the_platforms_stand_in_is_filled_before_the_first_event(tmp_path: Path) -> None:
+def test_the_platforms_stand_in_has_what_events_name_before_the_first_one_comes(tmp_path: Path) -> None:
     scenario = tmp_path / "mine.yaml"
-    scenario.write_text("title: mine\norders: 2\nstories: {administration: 1, shipment: 1}\n")
-    with Receiver() as receiver, Receiver(events_only=False) as platform:
-        status, _, error = run(
-            "send",
-            str(scenario),
-            "--url",
-            receiver.url,
-            "--platform",
-            platform.url + "/",
-            "--folder",
-            str(tmp_path),
-        )
+    scenario.write_text("title: mine\norders: 8\nstories: {administration: 1, shipment: 1}\n")
+    functions, found = Control(), []
+    with Platform() as platform, HttpServer(functions) as control, requests.Session() as anybody:
+        platform.register(functions)
+
+        def look(arrival: Arrival, before: int) -> int:
+            for object_id, url in documents_of(json.loads(arrival.body)):
+                if object_id is not None:
+                    assert platform.store.document(object_id) is not None
+                elif url is not None:
+                    assert anybody.get(url, timeout=10).content.startswith(b"%PDF"), url
+                found.append((object_id is not None, url is not None))
+            return 202
+
+        with Receiver(answers=look) as receiver:
+            filled = ("--platform", control.url + "/", "--folder", str(tmp_path))
+            status, _, error = run("send", str(scenario), "--url", receiver.url, *filled)
+        stored = platform.store.counts()
     assert (status, error) == (0, "")
-    assert max(arrival.at for arrival in platform.arrivals) < min(arrival.at for arrival in receiver.arrivals)
-    bodies = [(arrival.path, json.loads(arrival.body)) for arrival in platform.arrivals]
-    kept = {json.loads(line)["id"] for line in (tmp_path / "truth.jsonl").read_text().splitlines()}
-    assert {body["order"]["orderId"] for path, body in bodies if path == "/platform/put-order"} | {
-        body["shipment"]["id"] for path, body in bodies if path == "/platform/put-shipment"
-    } == kept
-    sent = b"".join(arrival.body for arrival in receiver.arrivals)
-    documents = [body for path, body in bodies if path == "/platform/put-document"]
-    assert len(documents) > 5
-    assert all(body["object_id"].encode() in sent and body["content_base64"] for body in documents)
+    assert {(True, False), (False, True)} <= set(found)
+    kept = [json.loads(line) for line in (tmp_path / "truth.jsonl").read_text().splitlines()]
+    assert stored["order"] + stored["single_delivery_order"] + stored["shipment"] == len(kept)
+
+
+def documents_of(part: Any) -> list[tuple[str | None, str | None]]:
+    """`objectId` and `url` of every document in a body."""
+    if isinstance(part, dict):
+        own = [(one.get("objectId"), one.get("url")) for one in part.get("documents") or []]
+        return own + [each for value in part.values() for each in documents_of(value)]
+    return [each for value in part for each in documents_of(value)] if isinstance(part, list) else []
 
 
 @pytest.mark.parametrize(
