@@ -24,6 +24,7 @@ from service.inbox import work_queries as sql
 from service.inbox.applying import ChangedMeanwhileError, ToWrite
 from service.inbox.instant import instant
 from service.inbox.interface import State
+from service.inbox.look import MAX_BYTES, Facts, Look, accepted
 from service.inbox.place import DatabaseServer
 from service.inbox.postgresql import (
     indexed,
@@ -40,7 +41,7 @@ from service.inbox.postgresql import (
     unlock_all,
     work_lock,
 )
-from service.inbox.work import MAX_BYTES, CollisionError, Facts, Look, Work, WorkerStore, accepted
+from service.inbox.work import CollisionError, Work, WorkerStore
 from service.inbox.work_values import AcceptedEvent, Claim, Finished
 
 log = logging.getLogger(__name__)

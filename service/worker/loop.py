@@ -18,7 +18,8 @@ from typing import TypeVar
 from handlers.interface import DOCUMENTS, Accepted, Endpoint, Refused, TimedOut, Unavailable
 from service.inbox.applying import ChangedMeanwhileError, to_write
 from service.inbox.interface import InboxUnavailableError, State
-from service.inbox.work import CollisionError, Look, Work, WorkerStore
+from service.inbox.look import Look
+from service.inbox.work import CollisionError, Work, WorkerStore
 from service.inbox.work_values import AcceptedEvent, Applied, Claim, Finished
 from service.log import quoted
 from service.wake import Waking

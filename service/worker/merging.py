@@ -24,8 +24,8 @@ from handlers.orders import merge_order_event
 from handlers.shipments import merge_shipment_event
 from service.event_reader import EventReader
 from service.inbox.interface import InboxUnavailableError
+from service.inbox.look import Look
 from service.inbox.packed import unpack
-from service.inbox.work import Look
 from service.inbox.work_values import AcceptedEvent, Applied
 from service.log import place_of, quoted
 from service.worker.documents import DocumentTerms, judged
