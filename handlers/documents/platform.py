@@ -1,7 +1,7 @@
 """The platform's API as far as documents need it: log in, and ask for the link to an object.
 
-Source: behaviour.md, section 8. A `Pace` says when a call may be made. User name, password and
-tokens go to the configured address only: a redirect is not followed.
+Source: behaviour.md, section 8. A `Pace` says when a call may be made. User name, password and tokens go to the
+configured address only: a redirect is not followed.
 """
 
 from __future__ import annotations
