@@ -83,4 +83,4 @@ def show_event(
         sys.stdout.buffer.flush()
         return
     row = reader.event(id)
-    typer.echo(event_json(row) if as_json else event_text(row))
+    typer.echo(event_json(row) if as_json else event_text(row, terminal_width()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from service.console.happenings import held_up, public_change, what_happened
-from service.console.text import camel, escaped, json_text, minute, table, wrapped
+from service.console.text import camel, escaped, hanging, json_text, minute, table, wrapped
 from service.inbox.interface import State
 from service.inbox.reader import Row
 from service.senders import tradecloud_addresses
@@ -25,6 +25,8 @@ _COLUMNS = {
 #: Only of use inside the database.
 _INTERNAL = {"seq", "content_hash", "body_hash", "key"}
 
+#: Characters of the name of a fact.
+_LABEL = 18
 #: Characters of an id that tell events apart which came in different milliseconds, and most others.
 _SHORT_ID = 18
 
@@ -84,12 +86,14 @@ def event_json(row: Row) -> str:
     )
 
 
-def event_text(row: Row) -> str:
+def event_text(row: Row, width: int | None = None) -> str:
     """One event for the eye."""
-    return "\n".join(_lines(row))
+    facts = [hanging(line, width, _LABEL + 1) for line in _facts(row)]
+    rest = "\n".join(_more(row)).split("\n")
+    return "\n".join([*facts, *(hanging(line, width, len(line) - len(line.lstrip(" ")) + 4) for line in rest)])
 
 
-def _lines(row: Row) -> Iterator[str]:
+def _facts(row: Row) -> Iterator[str]:
     for label, value in (
         ("id", row["id"]),
         ("state", _state(row)),
@@ -116,7 +120,10 @@ def _lines(row: Row) -> Iterator[str]:
         ("released as", row["edited"] and f"another body, {row['edited']['content_type']}"),
     ):
         if value not in (None, ""):
-            yield f"{label:<18} {escaped(value)}"
+            yield f"{label:<{_LABEL}} {escaped(value)}"
+
+
+def _more(row: Row) -> Iterator[str]:
     if row["drift_count"]:
         yield f"\nbeyond the contract ({row['drift_count']}):"
         for item in row["drift"]:

@@ -72,6 +72,25 @@ def wrapped(text: str, width: int | None, indent: str) -> str:
     return "\n".join(textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent)) or indent
 
 
+def hanging(line: str, width: int | None, indent: int) -> str:
+    """A line in lines of that width, all but the first indented; words that are longer, such as ids and paths, stay
+    whole, because they are there to be copied."""
+    if width is None or len(line) <= width:
+        return line
+    start = len(line) - len(line.lstrip(" "))
+    lines = textwrap.wrap(
+        line[start:],
+        width,
+        initial_indent=" " * start,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+        replace_whitespace=False,
+        drop_whitespace=True,
+    )
+    return "\n".join(lines)
+
+
 def terminal_width() -> int | None:
     """Characters in a line of the terminal; None in a pipe or a file, where lines may have any length."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

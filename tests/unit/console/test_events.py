@@ -121,6 +121,18 @@ def test_event_shows_changes_handovers_attempts_and_what_operators_did() -> None
     assert "\x1b" not in text
 
 
+def test_event_on_80_columns_is_no_wider_and_leaves_nothing_out() -> None:
+    reason = "it answers 503 Service Unavailable, and says so in very many words " * 3
+    attempt = ATTEMPT | {"reason": reason}
+    found = row(
+        state="dead", reason=reason, effect=EFFECT, handovers=[HANDOVER | {"attempts": [attempt]}], audit=[AUDIT]
+    )
+    narrow = event_text(found, 80)
+    assert max(map(len, narrow.splitlines())) <= 80
+    assert narrow.split() == event_text(found).split()
+    assert narrow.splitlines()[2].startswith(" " * 19)
+
+
 def test_json_has_exact_old_and_new_values() -> None:
     text = event_json(row(effect=EFFECT, handovers=[HANDOVER], audit=[AUDIT]))
     assert '"old": 12.50,' in text
