@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import DataError
 
 from service.inbox.applying import ChangedMeanwhileError, to_write
 from service.inbox.interface import InboxUnavailableError, State
@@ -105,8 +105,8 @@ def test_fault_is_not_written_while_another_worker_has_the_order(
     with one.look() as look:
         (event,) = look.to_apply(now(), 8)
         # As after a statement that failed: from then on nothing is held any more.
-        with pytest.raises(ProgrammingError), one.write() as work:
-            work._connection.execute(text("SELECT nothing"))
+        with pytest.raises(DataError), one.write() as work:
+            work._connection.execute(text("SELECT 1 / 0"))
         with other.look() as elsewhere:
             assert [each.id for each in elsewhere.to_apply(now(), 8)] == [event_id]
             with pytest.raises(ChangedMeanwhileError), one.write() as work:

@@ -80,6 +80,8 @@ def test_demo_that_is_ended_leaves_no_service_behind(tmp_path: Path, number: sig
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Whoever runs the tests may have it ignored, as nohup does.
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
     )
     assert process.stderr is not None
     port = next(found[1] for line in process.stderr if (found := re.search(r"listens at \S+:(\d+),", line)))
