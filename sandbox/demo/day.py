@@ -176,8 +176,8 @@ def _delivered(
         erp.go_down("503", seconds=OUTAGE_SECONDS)
 
         def back() -> None:
-            time.sleep(OUTAGE_SECONDS)
-            tell("the ERP is there again")
+            if not stop.wait(OUTAGE_SECONDS):
+                tell("the ERP is there again")
 
         aside.run(back)
 
