@@ -162,13 +162,15 @@ class _Presence:
         self._worker: Worker | None = None
         self._has_settings = False
         self._told = False
-        signal.signal(signal.SIGTERM, lambda *_: self.end())
         # Ctrl+C reaches every process of the terminal; the receiver ends its worker in its own time.
         signal.signal(signal.SIGINT, signal.SIG_IGN if beside else lambda *_: self.end())
         if hasattr(signal, "SIGHUP"):
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def has_settings(self) -> None:
+        # Only now: until then SIGTERM ends the process at once, also while it reads a file that never comes to its
+        # end. A handler would not run as long as the system waits for that.
+        signal.signal(signal.SIGTERM, lambda *_: self.end())
         self._has_settings = True
 
     def of(self, worker: Worker) -> None:

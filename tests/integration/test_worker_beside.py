@@ -205,7 +205,7 @@ def test_worker_that_waits_for_a_file_of_its_settings_ends_when_it_is_to(tmp_pat
                 process.terminate()
             else:
                 ours.close()
-            assert process.wait(10) == 0
+            assert process.wait(10) == (-signal.SIGTERM if how == "SIGTERM" else 0)
         finally:
             process.kill()
             process.wait()
