@@ -46,13 +46,13 @@ conformance: $(VENV)/.development ## judge this service against the contract, in
 	@$(MAKE) --no-print-directory --jobs=3 .conformance-queued .conformance-inline .conformance-proof
 
 .conformance-queued:
-	$(QUEUED) --intrusive --generated 40
+	$(QUEUED) --intrusive --generated 30
 
 .conformance-inline:
 	$(INLINE)
 
 .conformance-proof:
-	nice $(BIN)/python -m conformance prove
+	nice -n 19 $(BIN)/python -m conformance prove
 
 conformance-quick: $(VENV)/.development ## the same in under two minutes: wave 1 and a short generated phase
 	$(QUEUED) --quick --generated 24
