@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from service.inbox.place import Place
+from service.inbox.place import DatabaseServer, Place
 from tests.integration.working import Build, House
 from tests.postgresql import Databases, databases
 
@@ -18,6 +18,14 @@ def servers() -> Iterator[Databases]:
     """Databases on one PostgreSQL server for all tests of this process."""
     with databases() as made:
         yield made
+
+
+@pytest.fixture
+def server(servers: Databases) -> Iterator[DatabaseServer]:
+    """An empty database; modules with another kind of server have a fixture of their own."""
+    made = servers.new()
+    yield made
+    servers.drop(made)
 
 
 #: For tests that are about the file of SQLite.

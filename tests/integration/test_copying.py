@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -24,14 +23,7 @@ from service.inbox.upgrading import upgrade
 from tests.integration.taking import Erp, order
 from tests.integration.test_inbox import accept_all, event, inbox_at, inbox_in, use
 from tests.integration.working import House
-from tests.postgresql import Databases, rows
-
-
-@pytest.fixture
-def server(servers: Databases) -> Iterator[DatabaseServer]:
-    made = servers.new()
-    yield made
-    servers.drop(made)
+from tests.postgresql import rows
 
 
 @pytest.fixture

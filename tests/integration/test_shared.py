@@ -31,13 +31,6 @@ AT_ONCE = 2.0
 
 
 @pytest.fixture
-def server(servers: Databases) -> Iterator[DatabaseServer]:
-    made = servers.new()
-    yield made
-    servers.drop(made)
-
-
-@pytest.fixture
 def own() -> Iterator[tuple[Cluster, DatabaseServer]]:
     """A server for this test alone, which may stop it."""
     with cluster() as one:
@@ -159,6 +152,20 @@ def test_read_only_server_refuses_at_once_until_it_can_be_written_to(server: Dat
         assert "read-only" in await refused_at_once(inbox, "m2")
         read_only("off")
         assert not (await inbox.accept(event("m2"))).duplicate
+
+    use(inbox_in(server), through_it)
+
+
+def test_column_that_is_gone_refuses_until_it_is_there_again(server: DatabaseServer) -> None:
+    def rename(before: str, after: str) -> None:
+        with connection_to(server) as connection:
+            connection.execute(f"ALTER TABLE event RENAME COLUMN {before} TO {after}")
+
+    async def through_it(inbox: Any) -> None:
+        rename("trace_id", "trace")
+        assert "trace_id" in await refused_at_once(inbox, "m1")
+        rename("trace", "trace_id")
+        assert not (await inbox.accept(event("m1"))).duplicate
 
     use(inbox_in(server), through_it)
 

@@ -18,14 +18,7 @@ from service.inbox.shared_work import SharedWorkStore
 from service.inbox.work_values import Applied, AttemptOutcome, Finished
 from tests.integration.taking import Erp, order
 from tests.integration.working import House, eventually
-from tests.postgresql import Databases, connection_to, rows
-
-
-@pytest.fixture
-def server(servers: Databases) -> Iterator[DatabaseServer]:
-    made = servers.new()
-    yield made
-    servers.drop(made)
+from tests.postgresql import connection_to, rows
 
 
 @pytest.fixture

@@ -28,13 +28,6 @@ from tests.postgresql import Databases, cluster, connection_to, rows
 from tests.relay import Relay, relay
 
 
-@pytest.fixture
-def server(servers: Databases) -> Iterator[DatabaseServer]:
-    made = servers.new()
-    yield made
-    servers.drop(made)
-
-
 def end_sessions(server: DatabaseServer) -> None:
     rows(
         server,
